@@ -1,0 +1,46 @@
+import type { Route } from '../types.ts'
+
+/**
+ * What daemon and proxy say to each other over the proxy's Unix socket: each message is a 32-bit big-endian length and that
+ * many bytes of JSON. The daemon opens with `hello`; every request carries an id, and is answered when every worker has done it.
+ */
+export const wireVersion = 1
+
+/** Bytes; a longer message ends the connection. */
+export const longestMessage = 64 * 1024 * 1024
+
+export type Request =
+  | { readonly verb: 'hello'; readonly version: number }
+  /** The whole table; whatever is not in it goes. */
+  | { readonly verb: 'sync'; readonly routes: readonly Route[] }
+  | { readonly verb: 'point'; readonly route: Route }
+  /** Takes the app out of the table. */
+  | { readonly verb: 'forget'; readonly app: string }
+  /** Answered when these upstreams (`host:port`) have no request in flight, or after `timeoutMs`; then what is left is ended. */
+  | { readonly verb: 'drain'; readonly upstreams: readonly string[]; readonly timeoutMs: number }
+  | { readonly verb: 'stats' }
+
+export type Answer =
+  | { readonly ok: true; readonly value?: unknown }
+  | { readonly ok: false; readonly error: string }
+
+export type Framed<T> = T & { readonly id: number }
+
+export interface Stats {
+  readonly workers: number
+  readonly requests: number
+  readonly inFlight: number
+}
+
+/** The daemon's side. Calls wait for the proxy to be there (up to 10 s), then fail with UserError `proxy-away`. */
+export interface Edge {
+  sync(routes: readonly Route[]): Promise<void>
+  point(route: Route): Promise<void>
+  forget(app: string): Promise<void>
+  /** Answers how many requests had to be ended. */
+  drain(upstreams: readonly string[], options: { timeoutMs: number }): Promise<number>
+  stats(): Promise<Stats>
+  /** Called at every (re)connection, so that the whole table is told again. */
+  onConnect(listener: () => void): void
+  close(): void
+}

@@ -1,0 +1,50 @@
+/** What a person can put right: a code for programs, a sentence for people, and the way out. */
+export class UserError extends Error {
+  readonly code: string
+  readonly hint: string | undefined
+  /** Exit status of the command that fails with it. Dokku's clients read 20 as "no such app". */
+  readonly exit: number
+
+  constructor(
+    code: string,
+    message: string,
+    hint?: string,
+    { exit = 1, cause }: { exit?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause })
+    this.name = 'UserError'
+    this.code = code
+    this.hint = hint
+    this.exit = exit
+  }
+}
+
+export function appMissing(name: string): UserError {
+  return new UserError('app-missing', `App ${name} does not exist`, 'See your apps with: apps:list', {
+    exit: 20,
+  })
+}
+
+/** The person, or the loss of their connection, ended the operation. */
+export class Cancelled extends UserError {
+  constructor(reason = 'Cancelled before it was live; nothing changed.') {
+    super('cancelled', reason)
+  }
+}
+
+/** A plugin's handler stopped an operation: names the plugin and the hook, keeps the cause. */
+export class HookError extends Error {
+  readonly plugin: string
+  readonly hook: string
+
+  constructor(plugin: string, hook: string, cause: unknown) {
+    super(`${plugin} stopped ${hook}: ${messageOf(cause)}`, { cause })
+    this.name = 'HookError'
+    this.plugin = plugin
+    this.hook = hook
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

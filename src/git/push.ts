@@ -1,0 +1,50 @@
+import type { Readable, Writable } from 'node:stream'
+
+import type { Env, Source } from '../types.ts'
+
+/** One ref of a push, as git's pre-receive hook tells it. All-zero ids: made or deleted. */
+export interface RefUpdate {
+  readonly old: string
+  readonly new: string
+  readonly name: string
+}
+
+export interface Push {
+  readonly refs: readonly RefUpdate[]
+  /** Where the pushed objects are until the hook ends: GIT_OBJECT_DIRECTORY and GIT_ALTERNATE_OBJECT_DIRECTORIES. */
+  readonly quarantine: Env
+}
+
+export interface GitStreams {
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly signal: AbortSignal
+  /** `version=2` and such, as the client asked; undefined otherwise. */
+  readonly protocol: string | undefined
+}
+
+/** Bare repositories under one folder, by app name. */
+export interface Repositories {
+  /** Makes the repository, with every guard set, unless it is there. */
+  ensure(app: string): Promise<void>
+  remove(app: string): Promise<void>
+  /**
+   * Runs git receive-pack. `accept` is asked once, before any ref is taken; what it hands to `say` shows as `remote: …` at the
+   * pusher's; 0 takes the refs, anything else rejects them all. Aborted `signal` ends git's whole process group. Answers git's exit code.
+   */
+  receive(app: string, streams: GitStreams, accept: Accept): Promise<number>
+  /** upload-pack (fetch, clone) and upload-archive. Answers git's exit code. */
+  serve(app: string, service: 'upload-pack' | 'upload-archive', streams: GitStreams): Promise<number>
+  /** A revision as a source; `quarantine` while its objects are in a push. UserError `no-commit` when it names no commit. */
+  source(app: string, revision: string, options: { branch: string; quarantine?: Env }): Promise<Source>
+  /** The commit a branch is at; undefined when there is none. */
+  tip(app: string, branch: string): Promise<string | undefined>
+  /** Makes HEAD name the branch, so that a clone checks out what is deployed. */
+  setHead(app: string, branch: string): Promise<void>
+}
+
+export type Accept = (
+  push: Push,
+  tools: { say: (line: string) => void; signal: AbortSignal },
+) => Promise<number>

@@ -1,0 +1,162 @@
+import { homedir } from 'node:os'
+import { resolve } from 'node:path'
+
+import { UserError } from './errors.ts'
+
+/** host: an address, or `::` for all of IPv4 and IPv6. */
+export interface Listen {
+  readonly host: string
+  readonly port: number
+}
+
+/** The daemon's own settings: flags first, then DAVIT_* of the environment, then defaults. The only reader of process.env. */
+export interface Settings {
+  /** Several instances share an engine by this name without seeing each other. */
+  readonly instance: string
+  readonly data: string
+  readonly socket: string
+  readonly sshListen: Listen
+  readonly httpListen: Listen
+  readonly httpsListen: Listen
+  /** Path of the engine's socket. */
+  readonly docker: string
+  /** IPv4 pool that apps' /26 networks are cut from. */
+  readonly pool: string
+  readonly workers: number
+  /** Given for a first start only: the domain that apps' names are put before. */
+  readonly domain: string | undefined
+  /** A checkout on a developer's machine: high ports, data in the checkout, own keys let in. */
+  readonly dev: boolean
+  /** Users that `up` starts daemon and proxy as when it is root; undefined: as the caller. */
+  readonly users: { readonly daemon: string; readonly proxy: string } | undefined
+  /** Sockets handed over by whoever started us, by name (`ssh`, `http`, `https`): systemd's LISTEN_FDS protocol, sd_listen_fds(3). */
+  readonly inherited: Readonly<Record<string, number>>
+  readonly home: string
+}
+
+export const root = resolve(import.meta.dirname, '..')
+
+type Flags = ReadonlyMap<string, string>
+
+/** Throws UserError `bad-setting` naming the flag. `--dev` changes the defaults, nothing else. */
+export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Settings {
+  const flags = readFlags(argv)
+  const dev = flags.has('dev')
+  const value = (name: string, fallback: string) =>
+    flags.get(name) ?? env[`DAVIT_${name.toUpperCase().replaceAll('-', '_')}`] ?? fallback
+  const data = resolve(value('data', dev ? resolve(root, '.davit') : '/var/lib/davit'))
+  const daemonUser = value('user', '')
+  return {
+    instance: instanceName(value('instance', dev ? 'dev' : 'davit')),
+    data,
+    socket: resolve(value('socket', dev ? resolve(data, 'admin.sock') : '/run/davit/admin.sock')),
+    sshListen: listen('ssh-listen', value('ssh-listen', '[::]:2222')),
+    httpListen: listen('http-listen', value('http-listen', dev ? '[::]:8080' : '[::]:80')),
+    httpsListen: listen('https-listen', value('https-listen', dev ? '[::]:8443' : '[::]:443')),
+    docker: value('docker', dockerSocket(env)),
+    pool: value('pool', '10.213.0.0/16'),
+    workers: whole('workers', value('workers', '2')),
+    domain: value('domain', dev ? 'localhost' : '') || undefined,
+    dev,
+    users: daemonUser ? { daemon: daemonUser, proxy: value('proxy-user', daemonUser) } : undefined,
+    inherited: inheritedSockets(env),
+    home: env.HOME ?? homedir(),
+  }
+}
+
+/** The environment that a child gets: enough to find programs and speak the person's language, nothing of ours. */
+export function plainEnv(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'LANG', 'TZ', 'USER', 'LOGNAME'].flatMap(name =>
+    env[name] === undefined ? [] : [[name, env[name]] as const],
+  )
+  return Object.fromEntries(kept)
+}
+
+/** `DAVIT_*` settings as they are in force, for a process that `up` starts. */
+export function settingsEnv(settings: Settings): Record<string, string> {
+  const address = ({ host, port }: Listen) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
+  return {
+    DAVIT_INSTANCE: settings.instance,
+    DAVIT_DATA: settings.data,
+    DAVIT_SOCKET: settings.socket,
+    DAVIT_SSH_LISTEN: address(settings.sshListen),
+    DAVIT_HTTP_LISTEN: address(settings.httpListen),
+    DAVIT_HTTPS_LISTEN: address(settings.httpsListen),
+    DAVIT_DOCKER: settings.docker,
+    DAVIT_POOL: settings.pool,
+    DAVIT_WORKERS: String(settings.workers),
+    DAVIT_DOMAIN: settings.domain ?? '',
+  }
+}
+
+function readFlags(argv: readonly string[]): Flags {
+  const flags = new Map<string, string>()
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at]!
+    const [, name, given] = /^--([a-z-]+)(?:=(.*))?$/s.exec(word) ?? []
+    if (!name || !known.has(name)) {
+      throw new UserError(
+        'bad-setting',
+        `${word} is not a setting.`,
+        `Settings: ${[...known].map(n => `--${n}`).join(' ')}`,
+      )
+    }
+    if (name === 'dev') flags.set(name, '')
+    else if (given !== undefined) flags.set(name, given)
+    else if (argv[at + 1] !== undefined) flags.set(name, argv[++at]!)
+    else throw new UserError('bad-setting', `--${name} needs a value.`)
+  }
+  return flags
+}
+
+const known = new Set([
+  'dev',
+  'instance',
+  'data',
+  'socket',
+  'ssh-listen',
+  'http-listen',
+  'https-listen',
+  'docker',
+  'pool',
+  'workers',
+  'domain',
+  'user',
+  'proxy-user',
+])
+
+function listen(name: string, text: string): Listen {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
+  if (port === undefined || Number(port) > 65535) {
+    throw new UserError(
+      'bad-setting',
+      `--${name} is ADDRESS:PORT, not ${text}.`,
+      `For example: --${name} 127.0.0.1:2222`,
+    )
+  }
+  return { host: bracketed ?? (plain || '::'), port: Number(port) }
+}
+
+function whole(name: string, text: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(text))
+    throw new UserError('bad-setting', `--${name} is a number from 1 to 999, not ${text}.`)
+  return Number(text)
+}
+
+function instanceName(text: string): string {
+  if (/^[a-z0-9][a-z0-9-]{0,30}$/.test(text)) return text
+  throw new UserError('bad-setting', `--instance is lower-case letters, digits and dashes, not ${text}.`)
+}
+
+function dockerSocket(env: NodeJS.ProcessEnv): string {
+  return env.DOCKER_HOST?.startsWith('unix://')
+    ? env.DOCKER_HOST.slice('unix://'.length)
+    : '/var/run/docker.sock'
+}
+
+function inheritedSockets(env: NodeJS.ProcessEnv): Record<string, number> {
+  if (env.LISTEN_PID && env.LISTEN_PID !== String(process.pid)) return {}
+  const names = (env.LISTEN_FDNAMES ?? '').split(':')
+  const count = Number(env.LISTEN_FDS ?? 0)
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [names[at] || `fd${at}`, 3 + at]))
+}

@@ -1,0 +1,224 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** One word, one thing: the nouns that every room shares. Plain, readonly data. */
+
+export type Awaitable<T> = T | Promise<T>
+
+export type AppName = string & { readonly brand: 'AppName' }
+export type Hostname = string & { readonly brand: 'Hostname' }
+
+/** What a container gets, and what a person set: names to values. */
+export type Env = Readonly<Record<string, string>>
+
+// People -------------------------------------------------------------------------------------------------
+
+export type Role = 'admin' | 'deployer' | 'viewer'
+
+/** Who is speaking. `key` is an OpenSSH fingerprint (`SHA256:…`), or `local` for the host's own socket. */
+export interface Identity {
+  readonly person: string
+  readonly key: string
+  readonly role: Role
+}
+
+export interface Key {
+  readonly name: string
+  readonly fingerprint: string
+  /** `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`… */
+  readonly type: string
+  /** The public key blob, base64, as in an authorized_keys line. */
+  readonly blob: string
+  readonly person: string
+  readonly role: Role
+  readonly addedAt: Date
+}
+
+/** A terminal that the person asked for; `onResize` listeners get every later window change. */
+export interface Terminal {
+  readonly term: string
+  readonly cols: number
+  readonly rows: number
+  onResize(listener: (size: { cols: number; rows: number }) => void): void
+}
+
+/** One command of one person, over SSH or the local socket. */
+export interface Session {
+  readonly by: Identity
+  /** The line as typed, unsplit; the local socket hands over words instead. */
+  readonly command: { readonly line: string } | { readonly words: readonly string[] }
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly terminal: Terminal | undefined
+  readonly env: Env
+  /** True on the host itself, where a file may be named by its path. */
+  readonly local: boolean
+  /** Aborted when the connection or the channel goes, or the person interrupts. */
+  readonly signal: AbortSignal
+  /** Signals the person's client sends (`INT`, `TERM`…), without the `SIG`. */
+  onSignal(listener: (name: string) => void): void
+}
+
+/** Words for the person. Calling it writes one plain line to stdout. */
+export interface Out {
+  (line: string): void
+  /** `-----> text`; decorative, so left out where nothing but the answer is wanted. */
+  step(text: string): void
+  /** `=====> text`; left out in the same places. */
+  headline(text: string): void
+  /** Seven spaces and text. */
+  detail(text: string): void
+  /** ` !     text`, on stderr. */
+  warn(text: string): void
+}
+
+/** What every operation is handed: who asked, where words for them go, and when to stop. */
+export interface Call {
+  readonly by: Identity
+  readonly out: Out
+  readonly signal: AbortSignal
+}
+
+// Apps ---------------------------------------------------------------------------------------------------
+
+export interface App {
+  readonly id: number
+  readonly name: AppName
+  readonly createdAt: Date
+  /** Being destroyed: it only goes forward from here. */
+  readonly retired: boolean
+}
+
+/** Process name to the line that starts it; `release` is run once per release and never scaled. */
+export type Procfile = Readonly<Record<string, string>>
+
+/** Process name to how many of it run. */
+export type Formation = Readonly<Record<string, number>>
+
+export type ReleaseState = 'pending' | 'live' | 'superseded' | 'failed'
+
+/** Immutable but for its state: image + config + Procfile, numbered within its app. */
+export interface Release {
+  readonly id: number
+  readonly app: AppName
+  readonly number: number
+  readonly state: ReleaseState
+  /** Content id of the image, `sha256:…`. */
+  readonly image: string
+  /** The git revision, where a push made it. */
+  readonly revision: string | undefined
+  readonly procfile: Procfile
+  /** The first port that the image itself exposes; where none, containers listen on 5000. */
+  readonly port: number
+  readonly by: string
+  /** "push", "config:set GREETING", "rollback to 3"… */
+  readonly why: string
+  /** Why it failed, in a sentence. */
+  readonly failure: string | undefined
+  readonly createdAt: Date
+  readonly liveAt: Date | undefined
+}
+
+/** Everything that decides how a container runs. Lists are keyed maps, so that a patch can add one entry. */
+export interface ContainerSpec {
+  readonly image: string
+  readonly command: readonly string[]
+  readonly env: Env
+  /** Path in the container to what is mounted there. */
+  readonly mounts: Readonly<Record<string, { readonly source: string; readonly readOnly?: boolean }>>
+  /** Extra labels; `com.davit.*` are the core's own. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly memoryBytes?: number
+  readonly cpus?: number
+  readonly pidLimit: number
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly stopTimeout: number
+}
+
+/** wanted: reconcile keeps it running · starting: a rollout owns it · retiring: being drained and removed. */
+export type ContainerState = 'starting' | 'wanted' | 'retiring'
+
+/** A container as recorded: what ought to be, whatever the engine says. */
+export interface Container {
+  readonly id: number
+  readonly app: AppName
+  readonly process: string
+  /** From 1. */
+  readonly index: number
+  readonly release: number
+  /** Unique on the engine: `<instance>-<app>.<process>.<n>.<4 hex>`. */
+  readonly name: string
+  /** IPv4, fixed within the app's own network. */
+  readonly address: string
+  readonly port: number
+  /** Hash of the finished spec. */
+  readonly spec: string
+  readonly state: ContainerState
+}
+
+// Traffic ------------------------------------------------------------------------------------------------
+
+/** Address and port of a container that answers HTTP. */
+export interface Upstream {
+  readonly host: string
+  readonly port: number
+}
+
+/** An app's domains to its upstreams. `*.x` stands for one label or more before `.x`. */
+export interface Route {
+  readonly app: AppName
+  readonly domains: Readonly<Record<string, true>>
+  /** Container name to its upstream. None: 503 while the app is stopped or was never deployed. */
+  readonly upstreams: Readonly<Record<string, Upstream>>
+}
+
+// Sources and builds -------------------------------------------------------------------------------------
+
+/** A pushed revision and its files. */
+export interface Source {
+  readonly revision: string
+  readonly branch: string
+  /** Paths of all files, sorted, relative, `/`-separated. Links and submodules are not followed. */
+  list(): Promise<readonly string[]>
+  /** A regular file's bytes; undefined when there is none, or it is a link or a folder. */
+  read(path: string): Promise<Buffer | undefined>
+  /** The whole tree as a tar, streamed. */
+  archive(options: { signal: AbortSignal }): Readable
+}
+
+/** What turns a source into an image: data, the core builds it. */
+export interface Builder {
+  readonly name: string
+  /** The Dockerfile's text. */
+  readonly dockerfile: string
+  /** Files added to the context, path to content; they win over the source's own. */
+  readonly files?: Readonly<Record<string, string>>
+  readonly buildArgs?: Readonly<Record<string, string>>
+  readonly target?: string
+  /** Processes the builder found where the source has no Procfile. */
+  readonly processes?: Procfile
+}
+
+// Steps --------------------------------------------------------------------------------------------------
+
+/** A recorded part of a change: what was begun, with what is needed to finish or undo it. */
+export interface Step {
+  readonly id: number
+  readonly app: AppName
+  /** The noun of the change: `rollout`, `retire`, `destroy`… decides who finishes or undoes it. */
+  readonly kind: string
+  readonly phase: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly createdAt: Date
+}
+
+export interface AuditEntry {
+  readonly id: number
+  readonly at: Date
+  readonly person: string
+  readonly key: string
+  /** The command line with secrets hidden. */
+  readonly line: string
+  readonly exit: number
+  readonly hash: string
+}
