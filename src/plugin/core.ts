@@ -1,0 +1,115 @@
+import type { Readable, Writable } from 'node:stream'
+
+import type { App, AppName, Call, Container, Env, Formation, Key, Release, Terminal } from '../types.ts'
+
+/** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
+export interface Core {
+  readonly version: string
+  readonly apps: {
+    find(name: string): App | undefined
+    /** UserError `app-missing`, exit 20. */
+    get(name: string): App
+    list(): readonly App[]
+    create(name: AppName, call: Call): Promise<App>
+    destroy(name: AppName, call: Call): Promise<void>
+  }
+  readonly config: {
+    /** What is set or provided at this place, with its owner (empty: a person). Undefined: the host's. */
+    list(
+      app: AppName | undefined,
+    ): readonly { readonly key: string; readonly value: string; readonly owner: string }[]
+    /** In force for an app: the host's values under the app's. */
+    env(app: AppName): Env
+    /** Sets and unsets, then rolls out unless `restart` is false. Nothing happens when nothing changes. */
+    change(
+      app: AppName | undefined,
+      change: { readonly set?: Env; readonly unset?: readonly string[]; readonly restart: boolean },
+      call: Call,
+    ): Promise<void>
+  }
+  readonly domains: {
+    /** All hostnames that lead to the app, the default ones first. */
+    of(app: AppName): readonly string[]
+    /** Answers which were new. */
+    add(app: AppName, hostnames: readonly string[], call: Call): Promise<readonly string[]>
+    /** Answers which were there. */
+    remove(app: AppName, hostnames: readonly string[], call: Call): Promise<readonly string[]>
+    global(): readonly string[]
+    setGlobal(hostnames: readonly string[], call: Call): Promise<void>
+    /** Where a person finds the app: its hostnames as URLs, none while nothing leads there. */
+    urls(app: AppName): readonly string[]
+  }
+  readonly properties: {
+    get(topic: string, app: AppName | undefined, key: string): string | undefined
+    set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
+    /** The app's own, else the host's, else `fallback`. */
+    inForce(topic: string, app: AppName, key: string, fallback: string): string
+  }
+  readonly processes: {
+    /** Counts in force for the processes of the live release (before the first deploy: as set). */
+    formation(app: AppName): Formation
+    scale(app: AppName, counts: Formation, options: { readonly rollout: boolean }, call: Call): Promise<void>
+    /** New containers of the live release in place of the old; one process, or all. */
+    restart(app: AppName, options: { readonly process?: string }, call: Call): Promise<void>
+    stop(app: AppName, call: Call): Promise<void>
+    start(app: AppName, call: Call): Promise<void>
+    stopped(app: AppName): boolean
+    /** The wanted containers with what the engine says of each. */
+    status(
+      app: AppName,
+    ): Promise<readonly (Container & { readonly running: boolean; readonly says: string })[]>
+  }
+  readonly releases: {
+    list(app: AppName): readonly Release[]
+    live(app: AppName): Release | undefined
+    /** UserError `release-missing`. */
+    get(app: AppName, number: number): Release
+    config(release: Release): Env
+    /** To that release, or the one that was live before. A new release, from the old one's image and config. */
+    rollback(app: AppName, number: number | undefined, call: Call): Promise<Release>
+  }
+  readonly containers: {
+    /** Lines of the app's containers by time; with `follow` it goes on, through deploys, until the signal. */
+    logs(app: AppName, options: LogsOptions): AsyncIterable<AppLogLine>
+    /** A one-off command in the live release's image. Answers its exit code. */
+    run(app: AppName, words: readonly string[], io: RunIo): Promise<number>
+  }
+  readonly repository: {
+    /** What is pushed to it is deployed; undefined before the first push unless set. */
+    deployBranch(app: AppName): string | undefined
+    tip(app: AppName): Promise<string | undefined>
+  }
+  readonly access: {
+    keys(): readonly Key[]
+    /** `line` as in an authorized_keys file. UserErrors say what is wrong with it. */
+    addKey(name: string, line: string): Key
+    /** By the key's own name or by fingerprint. Answers what went. UserError `key-missing`, `last-key`. */
+    removeKey(
+      which: { readonly name: string } | { readonly fingerprint: string },
+      options: { readonly force: boolean },
+    ): readonly Key[]
+  }
+}
+
+export interface LogsOptions {
+  readonly tail: number
+  readonly follow: boolean
+  readonly process: string | undefined
+  readonly signal: AbortSignal
+}
+
+export interface AppLogLine {
+  readonly at: Date
+  /** `web.1` */
+  readonly from: string
+  readonly text: string
+}
+
+export interface RunIo {
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly terminal: Terminal | undefined
+  readonly env: Env
+  readonly signal: AbortSignal
+}

@@ -1,0 +1,94 @@
+import type { App, Awaitable, Builder, ContainerSpec, Env, Out, Release, Route, Source } from '../types.ts'
+import type { Context } from './define.ts'
+
+export interface AppEvent {
+  readonly app: App
+}
+
+export interface SourceEvent extends AppEvent {
+  readonly source: Source
+}
+
+export interface ReleaseEvent extends AppEvent {
+  readonly release: Release
+}
+
+export interface ConfigEvent extends AppEvent {
+  readonly set: readonly string[]
+  readonly unset: readonly string[]
+}
+
+/** Every hook, with what it is told and what it may answer. The first word of a name is its kind. */
+export interface Hooks {
+  beforeCreate(event: AppEvent): void
+  afterCreate(event: AppEvent): void
+  beforeDestroy(event: AppEvent): void
+  afterDestroy(event: AppEvent): void
+  beforeBuild(event: SourceEvent): void
+  findBuilder(event: SourceEvent): Builder
+  shapeBuild(build: Builder, event: SourceEvent): Builder
+  shapeEnv(env: Env, event: ReleaseEvent & { readonly process: string }): Env
+  shapeContainer(spec: ContainerSpec, event: ReleaseEvent & { readonly process: string }): ContainerSpec
+  beforeRelease(event: ReleaseEvent): void
+  afterRelease(event: ReleaseEvent): void
+  afterFailure(event: AppEvent & { readonly error: unknown }): void
+  afterConfig(event: ConfigEvent): void
+  shapeRoute(route: Route, event: AppEvent): Route
+  afterDomains(event: AppEvent & { readonly hostnames: readonly string[] }): void
+}
+
+export type HookName = keyof Hooks
+
+export type KindOf<N extends HookName> = N extends `before${string}`
+  ? 'before'
+  : N extends `shape${string}`
+    ? 'shape'
+    : N extends `find${string}`
+      ? 'find'
+      : 'after'
+
+/** A handler's own view: its plugin's context, words for the person, and a signal that joins the caller's cancel with its timeout. */
+export interface HookContext extends Context {
+  readonly out: Out
+}
+
+type Result<N extends HookName> = {
+  before: void
+  after: void
+  shape: ReturnType<Hooks[N]> | undefined | void
+  find: ReturnType<Hooks[N]> | undefined | void
+}[KindOf<N>]
+
+export type Handler<N extends HookName> = (
+  ...args: [...Parameters<Hooks[N]>, HookContext]
+) => Awaitable<Result<N>>
+
+/** A handler, or one with its place and its own time limit (milliseconds). */
+export type Hook<N extends HookName> =
+  | Handler<N>
+  | { readonly order?: 'early' | 'late'; readonly timeoutMs?: number; readonly handle: Handler<N> }
+
+export type PluginHooks = { readonly [N in HookName]?: Hook<N> }
+
+/** The names at run time; the type below fails to compile when one is missing. */
+export const hookNames = [
+  'beforeCreate',
+  'afterCreate',
+  'beforeDestroy',
+  'afterDestroy',
+  'beforeBuild',
+  'findBuilder',
+  'shapeBuild',
+  'shapeEnv',
+  'shapeContainer',
+  'beforeRelease',
+  'afterRelease',
+  'afterFailure',
+  'afterConfig',
+  'shapeRoute',
+  'afterDomains',
+] as const satisfies readonly HookName[]
+
+type Missing = Exclude<HookName, (typeof hookNames)[number]>
+const allNamed: Missing extends never ? true : Missing = true
+void allNamed

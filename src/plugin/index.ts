@@ -1,0 +1,23 @@
+/** Everything a plugin may import: `davit/plugin`. */
+export { messageOf, UserError } from '../errors.ts'
+export type { Logger } from '../log.ts'
+export type * from '../types.ts'
+export * from './args.ts'
+export { type Command, type CommandContext, defineCommand } from './command.ts'
+export type { AppLogLine, Core, LogsOptions, RunIo } from './core.ts'
+export { type Context, definePlugin, type Kv, type Plugin } from './define.ts'
+export type {
+  AppEvent,
+  ConfigEvent,
+  Handler,
+  Hook,
+  HookContext,
+  HookName,
+  Hooks,
+  KindOf,
+  PluginHooks,
+  ReleaseEvent,
+  SourceEvent,
+} from './hooks.ts'
+export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
+export { defineReport, defineSet, type Property, type Topic } from './property.ts'

@@ -1,0 +1,126 @@
+import { mkdirSync, readdirSync, statSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+import { messageOf, UserError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Core } from './core.ts'
+import type { Kv, Plugin } from './define.ts'
+import type { Member } from './driver.ts'
+
+/** A plugin that is off, and why. */
+export interface Refused {
+  readonly name: string
+  readonly reason: string
+}
+
+export interface Loaded {
+  /** In the order of their needs, then by name. */
+  readonly members: readonly Member[]
+  readonly refused: readonly Refused[]
+}
+
+export interface LoadOptions {
+  /** Folders that hold one folder per plugin, each with an index.ts. */
+  readonly folders: readonly string[]
+  /** Where plugins' own folders are made. */
+  readonly data: string
+  readonly core: Core
+  readonly kv: (plugin: string) => Kv
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** Finds, checks and orders plugins. One that cannot be loaded is refused by name and reason; the others load. */
+export async function loadPlugins(options: LoadOptions): Promise<Loaded> {
+  mapDavitPlugin()
+  const read = await Promise.all(options.folders.flatMap(pluginFolders).map(readPlugin))
+  const { ordered, refused } = order(read.flatMap(each => ('plugin' in each ? [each.plugin] : [])))
+  return {
+    members: ordered.map(plugin => ({ plugin, context: contextOf(plugin, options) })),
+    refused: [...read.flatMap(each => ('reason' in each ? [each] : [])), ...refused],
+  }
+}
+
+/** `davit/plugin` for plugins in any folder: a package's own `exports` does not reach outside it. */
+function mapDavitPlugin(): void {
+  const index = pathToFileURL(join(import.meta.dirname, 'index.ts')).href
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === 'davit/plugin' ? { url: index, shortCircuit: true } : next(specifier, context),
+  })
+}
+
+function pluginFolders(folder: string): string[] {
+  return readdirSync(folder)
+    .map(name => join(folder, name))
+    .filter(path => statSync(join(path, 'index.ts'), { throwIfNoEntry: false })?.isFile())
+    .sort()
+}
+
+async function readPlugin(folder: string): Promise<{ plugin: Plugin } | Refused> {
+  const name = folder.split('/').at(-1)!
+  try {
+    const { default: plugin } = (await import(pathToFileURL(join(folder, 'index.ts')).href)) as {
+      default?: Plugin
+    }
+    if (!plugin || typeof plugin !== 'object')
+      return { name, reason: 'index.ts has no default export made by definePlugin' }
+    if (plugin.name !== name)
+      return { name, reason: `it calls itself ${plugin.name}, but its folder is ${name}` }
+    if (plugin.api !== 1) return { name, reason: `it is for api ${plugin.api}; this Davit speaks api 1` }
+    return { plugin }
+  } catch (error) {
+    return { name, reason: messageOf(error) }
+  }
+}
+
+/** Needs first, then names. A missing need or a cycle refuses the plugin, naming both sides. */
+export function order(plugins: readonly Plugin[]): { ordered: Plugin[]; refused: Refused[] } {
+  const byName = new Map(plugins.map(plugin => [plugin.name, plugin]))
+  const ordered: Plugin[] = []
+  const refused = new Map<string, Refused>()
+  const visit = (plugin: Plugin, path: readonly string[]): boolean => {
+    if (ordered.includes(plugin)) return true
+    if (refused.has(plugin.name)) return false
+    const refuse = (reason: string) => !refused.set(plugin.name, { name: plugin.name, reason })
+    if (path.includes(plugin.name))
+      return refuse(`it needs itself: ${[...path, plugin.name].join(' needs ')}`)
+    for (const need of [...(plugin.needs ?? [])].sort()) {
+      const needed = byName.get(need)
+      if (!needed) return refuse(`it needs ${need}, which is not there`)
+      if (!visit(needed, [...path, plugin.name]))
+        return refused.has(plugin.name) ? false : refuse(`it needs ${need}, which is off`)
+    }
+    ordered.push(plugin)
+    return true
+  }
+  for (const plugin of plugins.toSorted((a, b) => (a.name < b.name ? -1 : 1))) visit(plugin, [])
+  return { ordered, refused: [...refused.values()] }
+}
+
+function contextOf(plugin: Plugin, { data, core, kv, log, signal }: LoadOptions): Member['context'] {
+  const dir = join(data, plugin.name)
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  return { core, kv: kv(plugin.name), dir, log: log.child({ plugin: plugin.name }), signal }
+}
+
+/** Two plugins with one command: the second is refused, by UserError, before anything is served. */
+export function commandsOf(
+  members: readonly Member[],
+): ReadonlyMap<string, { command: NonNullable<Plugin['commands']>[number]; member: Member }> {
+  const found = new Map<string, { command: NonNullable<Plugin['commands']>[number]; member: Member }>()
+  for (const member of members) {
+    for (const command of member.plugin.commands ?? []) {
+      const other = found.get(command.name)
+      if (other)
+        throw new UserError(
+          'command-taken',
+          `${member.plugin.name} and ${other.member.plugin.name} both bring ${command.name}.`,
+        )
+      found.set(command.name, { command, member })
+    }
+  }
+  return found
+}

@@ -1,0 +1,130 @@
+import { UserError } from '../errors.ts'
+import type { AppName } from '../types.ts'
+import { appName, appOrGlobal, choice, flag, keyFlag, option, optional, text } from './args.ts'
+import { type Command, defineCommand } from './command.ts'
+import type { Core } from './core.ts'
+
+/** A value of a topic that a person sets for an app, for the host, or both. */
+export interface Property {
+  readonly key: string
+  readonly about: string
+  readonly where: 'app' | 'global' | 'both'
+  readonly fallback: string
+  /** Throws UserError on a value it cannot take; answers it as it is kept. */
+  readonly read?: (value: string) => string
+  /** Heard after a change, when something must follow from it at once. */
+  readonly changed?: (core: Core, app: AppName | undefined) => void
+}
+
+export interface Topic {
+  readonly name: string
+  readonly properties?: readonly Property[]
+  /** What a report shows besides the properties, in this order, for an app. */
+  readonly facts?: (app: AppName, core: Core) => Record<string, string> | Promise<Record<string, string>>
+  readonly globalFacts?: (core: Core) => Record<string, string>
+}
+
+type Rows = Record<string, string>
+
+/** `TOPIC:report`, the same for every topic. */
+export function defineReport(topic: Topic): Command {
+  return defineCommand({
+    name: `${topic.name}:report`,
+    about: `Show what is in force for an app, or for all`,
+    reads: true,
+    args: {
+      app: optional(appName()),
+      global: flag('global', { about: "The host's own values" }),
+      format: option('format', choice('stdout', 'json'), { about: 'stdout or json' }),
+      key: keyFlag(`Only this value, bare: --${topic.name}-KEY`),
+    },
+    async run({ app, global, format, key }, { core, out }) {
+      const subjects = global
+        ? [undefined]
+        : app
+          ? [core.apps.get(app).name]
+          : core.apps.list().map(each => each.name)
+      for (const subject of subjects) {
+        const rows = await rowsOf(topic, subject, core)
+        if (key !== undefined) out(pick(topic, rows, key))
+        else if (format === 'json') out(JSON.stringify(bothKeys(topic, rows)))
+        else print(topic, subject, rows, out)
+      }
+    },
+  })
+}
+
+/** `TOPIC:set (APP|--global) KEY [VALUE]`, the same for every topic. No value clears. */
+export function defineSet(topic: Topic): Command {
+  const properties = topic.properties ?? []
+  return defineCommand({
+    name: `${topic.name}:set`,
+    about: `Set ${properties.map(property => property.key).join(', ')}; no value clears`,
+    args: { app: appOrGlobal(), key: text('KEY'), value: optional(text('VALUE')) },
+    run({ app, key, value }, { core, out }) {
+      if (app) core.apps.get(app)
+      const property = settable(topic, key, app)
+      core.properties.set(
+        topic.name,
+        app,
+        key,
+        value === undefined || value === '' ? undefined : (property.read?.(value) ?? value),
+      )
+      property.changed?.(core, app)
+      out.step(value ? `Setting ${key} to ${value}` : `Unsetting ${key}`)
+    },
+  })
+}
+
+function settable(topic: Topic, key: string, app: AppName | undefined): Property {
+  const property = topic.properties?.find(each => each.key === key)
+  if (!property) {
+    const valid = topic.properties?.map(each => each.key).join(', ')
+    throw new UserError('bad-property', `Invalid property specified, valid properties include: ${valid}`)
+  }
+  if (!app && property.where === 'app')
+    throw new UserError('bad-property', 'Property cannot be specified globally')
+  if (app && property.where === 'global')
+    throw new UserError('bad-property', 'Property can only be specified globally')
+  return property
+}
+
+async function rowsOf(topic: Topic, app: AppName | undefined, core: Core): Promise<Rows> {
+  const rows: Rows = app ? { ...(await topic.facts?.(app, core)) } : { ...topic.globalFacts?.(core) }
+  for (const { key, where, fallback } of topic.properties ?? []) {
+    const own = app && where !== 'global' ? core.properties.get(topic.name, app, key) : undefined
+    const global = where === 'app' ? undefined : core.properties.get(topic.name, undefined, key)
+    if (app && where !== 'global') rows[key] = own ?? ''
+    if (where !== 'app') rows[`global-${key}`] = global ?? ''
+    rows[`computed-${key}`] = own ?? global ?? fallback
+  }
+  return rows
+}
+
+function pick(topic: Topic, rows: Rows, key: string): string {
+  const bare = key.startsWith(`${topic.name}-`) ? key.slice(topic.name.length + 1) : undefined
+  if (bare !== undefined && Object.hasOwn(rows, bare)) return rows[bare]!
+  const valid = Object.keys(rows).map(each => `--${topic.name}-${each}`)
+  throw new UserError('bad-flag', `Invalid flag passed, valid flags: ${valid.join(', ')}`)
+}
+
+function bothKeys(topic: Topic, rows: Rows): Rows {
+  return Object.fromEntries(
+    Object.entries(rows).flatMap(([key, value]) => [
+      [key, value],
+      [`${topic.name}-${key}`, value],
+    ]),
+  )
+}
+
+function print(topic: Topic, app: AppName | undefined, rows: Rows, out: (line: string) => void): void {
+  out(`=====> ${app ?? 'Global'} ${topic.name} information`)
+  for (const [key, value] of Object.entries(rows))
+    out(`       ${`${title(topic.name, key)}:`.padEnd(24)}${value}`.trimEnd())
+}
+
+/** `created-at` of `apps` reads `App created at`, as Dokku's clients know it. */
+function title(topic: string, key: string): string {
+  const text = `${topic.replace(/s$/, '')} ${key}`.replaceAll('-', ' ')
+  return text[0]!.toUpperCase() + text.slice(1)
+}
