@@ -52,7 +52,10 @@ export interface Keys {
   /** By the key's own name, or the person's. */
   named(name: string): readonly Key[]
   list(): readonly Key[]
-  /** UserError `key-taken` for a known fingerprint, `name-taken` for a known name. Makes the person when new. */
+  /**
+   * Makes the person when new. UserError `key-taken` for a known fingerprint, `name-taken` for a known name,
+   * `role-differs` when the person is there with another role.
+   */
   add(key: { name: string; person: string; role: Role; fingerprint: string; type: string; blob: string }): Key
   remove(fingerprint: string): void
 }
@@ -67,7 +70,10 @@ export interface ConfigValue {
 /** `undefined` in place of an app means the host's own values, under every app's. */
 export interface ConfigValues {
   list(app: AppName | undefined): readonly ConfigValue[]
-  /** Sets and unsets in one transaction; answers whether anything changed. */
+  /**
+   * Sets and unsets in one transaction; answers whether anything changed.
+   * UserError `config-owned` when a key belongs to another owner than the one who changes it.
+   */
   change(app: AppName | undefined, change: { set?: Env; unset?: readonly string[]; owner?: string }): boolean
 }
 
@@ -86,6 +92,7 @@ export interface Domains {
 
 export interface Formations {
   of(app: AppName): Formation
+  /** Processes that are not named keep their count. */
   set(app: AppName, counts: Formation): void
 }
 
@@ -135,7 +142,8 @@ export interface Networks {
   add(network: Network): void
   remove(app: AppName): void
   /**
-   * An address of the app's network that no container row holds: never used before, else least recently used.
+   * An address of the app's network that no container row holds: never used before, else least recently used, where the end
+   * of a container's row counts as use.
    * Marks it as used now, so that two callers never get the same one twice in a row. UserError `addresses-out` when all are held.
    */
   takeAddress(app: AppName): string
@@ -166,6 +174,7 @@ export interface Containers {
 
 export interface Steps {
   begin(app: AppName, step: { kind: string; phase: string; data: Step['data'] }): Step
+  /** Without `data` the step keeps what it has. */
   advance(step: Step, change: { phase: string; data?: Step['data'] }): Step
   done(step: Step): void
   /** Unfinished ones, oldest first. */
@@ -176,7 +185,7 @@ export interface Audit {
   add(entry: { by: Identity; line: string; exit: number; at: Date }): void
   /** Newest first. */
   list(options: { limit: number }): readonly AuditEntry[]
-  /** The first entry whose hash does not follow from the one before; undefined when the chain is whole. */
+  /** The first entry whose hash does not follow from the one before, or the newest when it is gone; undefined when the chain is whole. */
   broken(): AuditEntry | undefined
 }
 
