@@ -13,14 +13,18 @@ export interface Engine {
   /** Gone already is fine. */
   removeNetwork(name: string): Promise<void>
 
-  /** Creates without starting. Answers the engine's id. UserError `address-taken` when the address is in use. */
+  /** Creates without starting. Answers the engine's id. UserError `image-missing`, `mount-missing`. */
   create(container: NewContainer): Promise<string>
+  /** Running already is fine. UserError `address-taken`, which the engine finds out only now, and `cannot-start`. */
   start(name: string): Promise<void>
   /** SIGTERM, then SIGKILL after `seconds`. Gone or stopped already is fine. */
   stop(name: string, options: { seconds: number }): Promise<void>
+  /** Gone or stopped already is fine. */
   kill(name: string, options: { signal: string }): Promise<void>
   /** Forced, with its anonymous volumes. Gone already is fine. */
   remove(name: string): Promise<void>
+  /** Whether the engine itself restarts it on failure. Gone already is fine. */
+  setRestart(name: string, restart: boolean): Promise<void>
   rename(name: string, to: string): Promise<void>
   inspect(name: string): Promise<ContainerInfo | undefined>
   /** All containers, running or not, that carry all the labels. */

@@ -1,0 +1,225 @@
+import { UserError } from '../errors.ts'
+import { type Api, answered, path } from './api.ts'
+import type { ContainerInfo, Labels, NewContainer } from './engine.ts'
+import { filters, inspectAll } from './filters.ts'
+
+/** What a container may do of root's powers: what package managers, servers and `su` in usual images need, and no more. */
+const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID', 'NET_BIND_SERVICE', 'KILL']
+
+/** UserError `image-missing`, `mount-missing`. */
+export async function create(api: Api, container: NewContainer): Promise<string> {
+  try {
+    // A name is unique on the engine; environment and command go in the body and never in the address.
+    const query = { name: container.name }
+    const { Id } = await api.ask<{ Id: string }>('POST', '/containers/create', {
+      query,
+      body: bodyOf(container),
+    })
+    return Id
+  } catch (error) {
+    throw mended(error, container)
+  }
+}
+
+function bodyOf({ spec, labels, network, address, hostname, restart, interactive }: NewContainer): object {
+  return {
+    Image: spec.image,
+    Cmd: spec.command.length > 0 ? spec.command : undefined,
+    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    Labels: { ...spec.labels, ...labels },
+    Hostname: hostname,
+    StopTimeout: spec.stopTimeout,
+    OpenStdin: interactive !== undefined,
+    StdinOnce: interactive !== undefined,
+    Tty: interactive?.tty ?? false,
+    HostConfig: {
+      NetworkMode: network,
+      Init: true,
+      SecurityOpt: ['no-new-privileges'],
+      CapDrop: ['ALL'],
+      CapAdd: capabilities,
+      PidsLimit: spec.pidLimit,
+      Memory: spec.memoryBytes,
+      NanoCpus: spec.cpus && Math.round(spec.cpus * 1e9),
+      RestartPolicy: restartPolicy(restart),
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+      Mounts: Object.entries(spec.mounts).map(([target, { source, readOnly = false }]) => ({
+        Type: source.startsWith('/') ? 'bind' : 'volume',
+        Source: source,
+        Target: target,
+        ReadOnly: readOnly,
+      })),
+    },
+    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+  }
+}
+
+function mended(error: unknown, { spec }: NewContainer): unknown {
+  if (!answered(error, 400, 404)) return error
+  if (/no such image/i.test(error.message)) {
+    return new UserError('image-missing', `Image ${spec.image} is not on this host.`, undefined, {
+      cause: error,
+    })
+  }
+  const [, source] = /bind source path does not exist: (.*)$/.exec(error.message) ?? []
+  if (source) {
+    return new UserError('mount-missing', `${source} is to be mounted, but does not exist.`, undefined, {
+      cause: error,
+    })
+  }
+  return error
+}
+
+/** Running already is fine. UserError `address-taken`, `cannot-start`. */
+export async function start(api: Api, name: string): Promise<void> {
+  try {
+    await api.ask('POST', path`/containers/${name}/start`, { idempotent: true })
+  } catch (error) {
+    if (error instanceof Error && /address already in use/i.test(error.message)) {
+      throw new UserError('address-taken', `The address of ${name} is in use.`, undefined, { cause: error })
+    }
+    const [, reason] = /(exec: .*?)(?:: unknown)?$/.exec(answered(error, 400, 500) ? error.message : '') ?? []
+    if (reason)
+      throw new UserError('cannot-start', `${name} cannot start: ${reason}`, undefined, { cause: error })
+    throw error
+  }
+}
+
+export async function stop(api: Api, name: string, { seconds }: { seconds: number }): Promise<void> {
+  const query = { t: seconds }
+  try {
+    await api.ask('POST', path`/containers/${name}/stop`, { query, seconds: seconds + 60, idempotent: true })
+  } catch (error) {
+    if (!answered(error, 404)) throw error
+  }
+}
+
+/** Gone or stopped already is fine. */
+export async function kill(api: Api, name: string, { signal }: { signal: string }): Promise<void> {
+  try {
+    await api.ask('POST', path`/containers/${name}/kill`, { query: { signal } })
+  } catch (error) {
+    if (!answered(error, 404, 409)) throw error
+  }
+}
+
+export async function remove(api: Api, name: string): Promise<void> {
+  try {
+    await api.ask('DELETE', path`/containers/${name}`, { query: { force: true, v: true }, idempotent: true })
+  } catch (error) {
+    if (answered(error, 409)) await removed(api, name)
+    else if (!answered(error, 404)) throw error
+  }
+}
+
+// Conflict: someone is removing it already. It is gone when that one has finished.
+async function removed(api: Api, name: string): Promise<void> {
+  try {
+    await api.ask('POST', path`/containers/${name}/wait`, {
+      query: { condition: 'removed' },
+      idempotent: true,
+    })
+  } catch (error) {
+    if (!answered(error, 404)) throw error
+  }
+}
+
+export async function setRestart(api: Api, name: string, restart: boolean): Promise<void> {
+  try {
+    const body = { RestartPolicy: restartPolicy(restart) }
+    await api.ask('POST', path`/containers/${name}/update`, { body, idempotent: true })
+  } catch (error) {
+    if (!answered(error, 404)) throw error
+  }
+}
+
+function restartPolicy(restart: boolean): object {
+  return { Name: restart ? 'on-failure' : 'no' }
+}
+
+export async function rename(api: Api, name: string, to: string): Promise<void> {
+  await api.ask('POST', path`/containers/${name}/rename`, { query: { name: to } })
+}
+
+/** A container that was never started answers at once. */
+export async function wait(api: Api, name: string, { signal }: { signal: AbortSignal }): Promise<number> {
+  const { StatusCode } = await api.ask<{ StatusCode: number }>('POST', path`/containers/${name}/wait`, {
+    query: { condition: 'not-running' },
+    signal,
+    seconds: Infinity,
+    idempotent: true,
+  })
+  return StatusCode
+}
+
+interface RawContainer {
+  readonly Id: string
+  readonly Name: string
+  readonly Created: string
+  readonly RestartCount: number
+  readonly Config: { readonly Labels: Labels | null }
+  readonly State: {
+    readonly Status: ContainerInfo['state']
+    readonly ExitCode: number
+    readonly OOMKilled: boolean
+    readonly StartedAt: string
+    readonly FinishedAt: string
+  }
+  readonly NetworkSettings: {
+    readonly Networks: Readonly<
+      Record<
+        string,
+        { readonly IPAddress: string; readonly IPAMConfig: { readonly IPv4Address?: string } | null }
+      >
+    >
+  }
+}
+
+export async function inspect(api: Api, name: string): Promise<ContainerInfo | undefined> {
+  try {
+    return infoOf(await api.ask<RawContainer>('GET', path`/containers/${name}/json`))
+  } catch (error) {
+    if (answered(error, 404)) return undefined
+    throw error
+  }
+}
+
+export async function containers(api: Api, labels: Labels): Promise<readonly ContainerInfo[]> {
+  const query = { all: true, ...filters({ labels }) }
+  const found = await api.ask<readonly { Id: string }[]>('GET', '/containers/json', { query })
+  const infos = await inspectAll(found, ({ Id }) => inspect(api, Id))
+  return [...infos].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function infoOf({
+  Id,
+  Name,
+  Created,
+  RestartCount,
+  Config,
+  State,
+  NetworkSettings,
+}: RawContainer): ContainerInfo {
+  return {
+    id: Id,
+    name: Name.replace(/^\//, ''),
+    labels: Config.Labels ?? {},
+    state: State.Status,
+    exitCode: dateOf(State.FinishedAt) ? State.ExitCode : null,
+    outOfMemory: State.OOMKilled,
+    restarts: RestartCount,
+    addresses: Object.fromEntries(
+      Object.entries(NetworkSettings.Networks).map(([network, { IPAddress, IPAMConfig }]) => [
+        network,
+        IPAddress || IPAMConfig?.IPv4Address || '',
+      ]),
+    ),
+    startedAt: dateOf(State.StartedAt),
+    createdAt: new Date(Created),
+  }
+}
+
+// The engine writes "never" as the first day of the year 1.
+function dateOf(text: string): Date | undefined {
+  return text.startsWith('0001-') ? undefined : new Date(text)
+}

@@ -1,0 +1,105 @@
+import { lineSplitter } from './lines.ts'
+import type { Trace, Vertex } from './trace.ts'
+
+/** How much of a failing step's output is kept. */
+export const keptLines = 20
+
+export interface Failure {
+  readonly step: string
+  readonly reason: string
+  readonly output: readonly string[]
+}
+
+interface Step {
+  readonly title: string
+  /** The engine's own housekeeping: shown only when it says something. */
+  readonly quiet: boolean
+  readonly splitter: ReturnType<typeof lineSplitter>
+  readonly output: string[]
+  number?: number
+  told?: 'cached' | 'failed'
+}
+
+/** Turns BuildKit's trace into plain lines: each step once as it starts, then what it prints. */
+export function openSteps(line: (text: string) => void) {
+  const steps = new Map<string, Step>()
+  let numbers = 0
+  let speaking: Step | undefined
+  let failed: Failure | undefined
+
+  const announce = (step: Step, note = '') => {
+    step.number ??= ++numbers
+    speaking = step
+    line(`#${step.number} ${step.title}${note}`)
+  }
+  const say = (step: Step, texts: readonly string[]) => {
+    for (const text of texts.map(visible)) {
+      if (speaking !== step) announce(step)
+      line(text)
+      step.output.push(text)
+      if (step.output.length > keptLines) step.output.shift()
+    }
+  }
+  const see = (vertex: Vertex) => {
+    const step = steps.get(vertex.digest) ?? stepOf(vertex)
+    steps.set(vertex.digest, step)
+    if (vertex.cached && step.told === undefined && !step.quiet) {
+      step.told = 'cached'
+      announce(step, ' CACHED')
+    } else if (vertex.started && step.number === undefined && !step.quiet) announce(step)
+    if (vertex.completed) say(step, step.splitter.rest())
+    if (vertex.error) fail(step, vertex.error)
+  }
+  const fail = (step: Step, error: string) => {
+    // When one step fails the others are cancelled, which is nobody's fault.
+    if (step.told === 'failed' || /context canceled/.test(error)) return
+    step.told = 'failed'
+    const reason = reasonOf(error)
+    if (speaking !== step) announce(step)
+    line(`#${step.number} ERROR ${reason}`)
+    failed ??= { step: step.title, reason, output: step.output }
+  }
+  return {
+    trace({ vertexes, logs }: Trace) {
+      for (const vertex of vertexes.filter(({ error }) => !error)) see(vertex)
+      for (const { vertex, msg } of logs) {
+        const step = steps.get(vertex)
+        if (step) say(step, step.splitter.push(msg))
+      }
+      for (const vertex of vertexes.filter(({ error }) => error)) see(vertex)
+    },
+    failure: () => failed,
+  }
+}
+
+// "[builder 2/4] RUN make" is the person's; "[internal] load .dockerignore" and "exporting to image" are not.
+function stepOf({ name }: Vertex): Step {
+  const [, inner] = /^\[(?!internal\])[^\]]*\] (.*)$/s.exec(name) ?? []
+  const title = visible((inner ?? name).replace(/\s+/g, ' ').trim())
+  return {
+    title: title.length > 160 ? `${title.slice(0, 159)}…` : title,
+    quiet: inner === undefined,
+    splitter: lineSplitter({ limit: 64 * 1024 }),
+    output: [],
+  }
+}
+
+// The end of a line that was drawn over again and again, as progress bars are, without what moves a terminal.
+export function visible(text: string): string {
+  return text
+    .slice(text.lastIndexOf('\r') + 1)
+    .replace(/\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g, '')
+    .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
+}
+
+/** The engine's wrapping taken off: what happened, without whose remote call it happened in. */
+export function reasonOf(error: string): string {
+  const [, exit] = /exit code: (\d+)\s*$/.exec(error) ?? []
+  if (exit) return `exit code ${exit}`
+  return error
+    .replace(
+      /^(?:(?:failed to solve(?: with frontend \S+)?|rpc error: code = \w+ desc =|failed to create LLB definition|failed to compute cache key):? )+/,
+      '',
+    )
+    .trim()
+}
