@@ -42,7 +42,7 @@ const appName = `${matches('name', { only: 'a-z0-9.-', max: 63 })}
    AND name GLOB '[a-z0-9]*' AND name GLOB '*[a-z0-9]'
    AND name NOT GLOB '*..*' AND name NOT GLOB '*.-*' AND name NOT GLOB '*-.*'`
 
-const hostname = `${matches('hostname', { only: 'a-z0-9_.*-', max: 253 })}
+const hostname = `${matches('hostname', { only: 'a-z0-9_.*-', max: 255 })}
    AND hostname NOT GLOB '?*[*]*' AND (hostname NOT GLOB '[*]*' OR hostname GLOB '[*].?*')
    AND hostname NOT GLOB '.*' AND hostname NOT GLOB '*.' AND hostname NOT GLOB '*..*'`
 
@@ -83,7 +83,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE config (
     id INTEGER PRIMARY KEY,
     app INTEGER REFERENCES apps ON DELETE CASCADE,
-    key TEXT NOT NULL CHECK (${matches('key', { only: 'A-Za-z0-9_', max: 255 })} AND key GLOB '[A-Za-z_]*'),
+    key TEXT NOT NULL CHECK (${matches('key', { only: 'A-Za-z0-9_', max: 1000 })} AND key GLOB '[A-Za-z_]*'),
     value BLOB NOT NULL,
     owner TEXT NOT NULL CHECK (owner = '' OR ${readable('owner', { max: 128 })})
   ) STRICT;

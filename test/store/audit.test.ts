@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
+
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 
-import type { Identity } from '../../src/types.ts'
+import type { AuditEntry, Identity } from '../../src/types.ts'
 import { place, store } from './fixture.ts'
 
 const ana: Identity = { person: 'ana', key: 'SHA256:a', role: 'admin' }
@@ -87,6 +89,20 @@ t.test('a cut-off end is found, also after new entries', async t => {
   t.match(audit.broken(), { id: 5, line: 'apps:create app4' })
   audit.add({ by: ana, line: 'version', exit: 0, at: new Date() })
   t.match(audit.broken(), { id: 6, line: 'version' })
+})
+
+t.test('a chain written anew without the key is found', async t => {
+  const { audit, db, tamper } = audited(t)
+  const rows = db.prepare<[], AuditEntry>('SELECT * FROM audit ORDER BY id').all()
+  tamper('DELETE FROM audit')
+  let hash = ''
+  for (const { id, at, key, line, exit } of rows) {
+    hash = createHash('sha256')
+      .update(JSON.stringify([hash, id, at, 'bob', key, line, exit]))
+      .digest('hex')
+    db.prepare('INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)').run(id, at, 'bob', key, line, exit, hash)
+  }
+  t.match(audit.broken(), { id: 5, person: 'ana' })
 })
 
 t.test('an audit that was emptied is found', async t => {
