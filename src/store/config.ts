@@ -42,11 +42,9 @@ export function openConfig({ prepare, transaction, findApp, getApp, seal }: Grou
     change: (app: AppName | undefined, change) =>
       transaction(() => {
         const at = app === undefined ? host : getApp(app)
-        const owner = change.owner ?? ''
-        const unwanted = (change.unset ?? []).filter(key => found(at, key, owner))
-        const wanted = Object.entries(change.set ?? {}).filter(
-          ([key, value]) => found(at, key, owner)?.value !== value,
-        )
+        const { set: values = {}, unset: keys = [], owner = '' } = change
+        const unwanted = keys.filter(key => !Object.hasOwn(values, key) && found(at, key, owner))
+        const wanted = Object.entries(values).filter(([key, value]) => found(at, key, owner)?.value !== value)
         for (const key of unwanted) unset.run(at, key)
         for (const [key, value] of wanted) {
           set.run({ at, key, value: seal.seal(value, place(at, key)), owner })

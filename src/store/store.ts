@@ -71,7 +71,7 @@ export interface ConfigValue {
 export interface ConfigValues {
   list(app: AppName | undefined): readonly ConfigValue[]
   /**
-   * Sets and unsets in one transaction; answers whether anything changed.
+   * Sets and unsets in one transaction, a key in both is set; answers whether anything changed.
    * UserError `config-owned` when a key belongs to another owner than the one who changes it.
    */
   change(app: AppName | undefined, change: { set?: Env; unset?: readonly string[]; owner?: string }): boolean

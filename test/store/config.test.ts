@@ -21,6 +21,14 @@ t.test('a change that changes nothing says so', async t => {
   t.equal(config.change(shop, {}), false)
 })
 
+t.test('a key that is both set and unset is set', async t => {
+  const { apps, config } = store(t)
+  apps.add(shop)
+  t.equal(config.change(shop, { set: { A: '1' }, unset: ['A'] }), true)
+  t.equal(config.change(shop, { set: { A: '1' }, unset: ['A'] }), false)
+  t.match(config.list(shop), [{ key: 'A', value: '1' }])
+})
+
 t.test('the host and each app have values of their own', async t => {
   const { apps, config } = store(t)
   apps.add(shop)
