@@ -11,7 +11,10 @@ export interface RefUpdate {
 
 export interface Push {
   readonly refs: readonly RefUpdate[]
-  /** Where the pushed objects are until the hook ends: GIT_OBJECT_DIRECTORY and GIT_ALTERNATE_OBJECT_DIRECTORIES. */
+  /**
+   * Where the pushed objects are until the hook ends: GIT_OBJECT_DIRECTORY, GIT_ALTERNATE_OBJECT_DIRECTORIES, GIT_QUARANTINE_PATH.
+   * Empty when the push only deletes.
+   */
   readonly quarantine: Env
 }
 
@@ -42,6 +45,8 @@ export interface Repositories {
   tip(app: string, branch: string): Promise<string | undefined>
   /** Makes HEAD name the branch, so that a clone checks out what is deployed. */
   setHead(app: string, branch: string): Promise<void>
+  /** Packs what pushes left and drops what nothing has named for two weeks. git never does so by itself here. */
+  gc(app: string, options: { signal: AbortSignal }): Promise<void>
 }
 
 export type Accept = (

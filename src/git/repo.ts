@@ -1,0 +1,189 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+
+import { UserError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Env } from '../types.ts'
+import { openSource, type SourceLimits } from './archive.ts'
+import { type Git, GitFailed, openGit } from './git.ts'
+import type { Repositories } from './push.ts'
+import { receive } from './receive.ts'
+import { branchRef } from './refs.ts'
+import { serve } from './service.ts'
+
+export interface RepositoriesOptions {
+  /** Absolute path of the folder with `<app>.git`. Made when it is not there. */
+  readonly folder: string
+  /** Absolute path of the folder with pre-receive. */
+  readonly hooks: string
+  /** What git's processes get: plainEnv(). */
+  readonly env: Env
+  readonly log: Logger
+  readonly limits?: Partial<Limits>
+}
+
+export interface Limits extends SourceLimits {
+  /** Bytes of the largest push that is taken. */
+  readonly pushBytes: number
+}
+
+const usual: Limits = { pushBytes: 2 ** 31, listBytes: 2 ** 25, treeBytes: 2 ** 33, fileBytes: 2 ** 24 }
+
+export function openRepositories({ folder, hooks, env, log, limits }: RepositoriesOptions): Repositories {
+  if (!isAbsolute(folder) || !isAbsolute(hooks))
+    throw new Error('Folders of git are named by absolute paths.')
+  const bounds = { ...usual, ...limits }
+  const git = openGit({ hooks, env, maxPushBytes: bounds.pushBytes })
+  const pushes = new Map<string, number>()
+  const repoOf = (app: string) => join(folder, `${plainName(app)}.git`)
+  openFolder(folder, log)
+
+  return {
+    ensure: app => ensure(git, folder, repoOf(app)),
+    async remove(app) {
+      const gone = temporary(folder)
+      await rename(repoOf(app), gone).catch(unlessMissing)
+      await rm(gone, { recursive: true, force: true })
+    },
+    async receive(app, streams, accept) {
+      const repo = repoOf(app)
+      pushes.set(app, (pushes.get(app) ?? 0) + 1)
+      try {
+        return await receive(git, repo, streams, accept)
+      } finally {
+        const left = pushes.get(app)! - 1
+        if (left) pushes.set(app, left)
+        else {
+          pushes.delete(app)
+          // git takes its quarantine away itself unless it was killed.
+          dropQuarantines(repo, log)
+        }
+      }
+    },
+    serve: (app, service, streams) => serve(git, repoOf(app), service, streams),
+    async source(app, revision, { branch, quarantine }) {
+      const repo = repoOf(app)
+      const commit = await commitOf(git, repo, revision, quarantine)
+      return openSource(git, commit, { repo, branch, quarantine }, bounds)
+    },
+    tip: (app, branch) => tip(git, repoOf(app), branch),
+    async setHead(app, branch) {
+      const repo = repoOf(app)
+      await git.ask(repo, ['check-ref-format', branchRef(branch)]).catch(cause => {
+        throw new UserError('bad-branch', `${branch} is not a name for a branch.`, undefined, { cause })
+      })
+      await git.ask(repo, ['symbolic-ref', 'HEAD', branchRef(branch)])
+    },
+    async gc(app, { signal }) {
+      await git.ask(repoOf(app), ['gc', '--quiet'], { signal })
+    },
+  }
+}
+
+async function ensure(git: Git, folder: string, repo: string): Promise<void> {
+  const config = configText(git.guards)
+  const found = await readFile(join(repo, 'config'), 'utf8').catch(unlessMissing)
+  if (found === config) return
+  if (found !== undefined) return replace(join(repo, 'config'), config)
+  const making = temporary(folder)
+  try {
+    await mkdir(making, { mode: 0o700 })
+    await git.ask(making, ['init', '--quiet', '--bare', '--template=', '--initial-branch=main', '.'])
+    await writeFile(join(making, 'HEAD'), 'ref: refs/heads/main\n', { flush: true })
+    await writeFile(join(making, 'config'), config, { flush: true })
+    await rename(making, repo).catch(unlessTaken)
+  } finally {
+    await rm(making, { recursive: true, force: true })
+  }
+}
+
+async function commitOf(git: Git, repo: string, revision: string, quarantine: Env | undefined) {
+  const isId = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(revision)
+  const id = isId ? revision : await tip(git, repo, revision)
+  if (id) {
+    const words = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${id}^{commit}`]
+    const answer = await git.ask(repo, words, { env: quarantine }).catch(unlessUnknown)
+    if (answer) return answer.toString().trim()
+  }
+  throw new UserError('no-commit', `${revision} is not a commit or a branch that was pushed.`)
+}
+
+/** Patterns in `branch` match nothing here: git lists what begins with it, and only the very name counts. */
+async function tip(git: Git, repo: string, branch: string): Promise<string | undefined> {
+  const ref = branchRef(branch)
+  const words = ['for-each-ref', '--format=%(objectname) %(refname)', '--end-of-options', ref]
+  const lines = (await git.ask(repo, words)).toString().split('\n')
+  return lines.find(line => line.endsWith(` ${ref}`))?.split(' ')[0]
+}
+
+/** Our own configuration and nothing else: git's format, each value in quotes (git-config, "Syntax"). */
+function configText(guards: Env): string {
+  const entries = Object.entries({ 'core.repositoryFormatVersion': '0', 'core.bare': 'true', ...guards })
+  return entries
+    .map(([key, value]) => {
+      const [, section, middle, name] = /^([^.]+)(?:\.(.+))?\.([^.]+)$/.exec(key)!
+      const head = middle === undefined ? section : `${section} "${middle}"`
+      return `[${head}]\n\t${name} = "${value.replace(/["\\]/g, '\\$&')}"\n`
+    })
+    .join('')
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  const next = `${path}.${randomBytes(6).toString('hex')}`
+  await writeFile(next, text, { flush: true })
+  await rename(next, path)
+}
+
+/** Takes away what an interrupted daemon left: half-made and half-removed repositories, pushes that nobody decides any more. */
+function openFolder(folder: string, log: Logger): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(temporaryPrefix)) rmSync(join(folder, name), { recursive: true, force: true })
+    else if (name.endsWith('.git')) dropQuarantines(join(folder, name), log)
+  }
+}
+
+function dropQuarantines(repo: string, log: Logger): void {
+  const objects = join(repo, 'objects')
+  for (const name of namesIn(objects)) {
+    if (!/^(?:tmp_objdir-)?incoming-/.test(name)) continue
+    log.warn({ repo, name }, 'removed what an interrupted push left')
+    rmSync(join(objects, name), { recursive: true, force: true })
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    unlessMissing(error)
+    return []
+  }
+}
+
+const temporaryPrefix = '.tmp-'
+
+function temporary(folder: string): string {
+  return join(folder, `${temporaryPrefix}${randomBytes(8).toString('hex')}`)
+}
+
+/** Names come from the store, which checked them; a path is no place to find out that one did not. */
+function plainName(app: string): string {
+  if (/^[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*$/.test(app) && app.length <= 63) return app
+  throw new Error(`${JSON.stringify(app)} is not the name of a repository.`)
+}
+
+function unlessMissing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+}
+
+function unlessTaken(error: unknown): undefined {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+}
+
+function unlessUnknown(error: unknown): undefined {
+  if (!(error instanceof GitFailed)) throw error
+}
