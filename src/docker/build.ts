@@ -100,7 +100,7 @@ function openProgress(line: (text: string) => void, decode: TraceDecoder) {
   }
 }
 
-// Closing the connection ends a build too, but only once the engine has read the whole context.
+// The engine sees a closed connection only when it next reads or writes it; this it acts on at once.
 async function cancel(api: Api, id: string): Promise<void> {
   await api.ask('POST', '/build/cancel', { query: { id }, seconds: 10 }).catch(() => undefined)
 }

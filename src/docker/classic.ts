@@ -1,7 +1,7 @@
 import { lineSplitter } from './lines.ts'
 import { type Failure, keptLines, reasonOf, visible } from './steps.ts'
 
-/** What the builder says of itself between the lines that commands print. */
+// What the builder says of itself between the lines that commands print.
 const own = /^(?: ---> |Removing intermediate container |Successfully (?:built|tagged) )/
 
 /** The engine's older builder speaks text; the same lines as openSteps makes of BuildKit's trace. */
@@ -28,7 +28,7 @@ export function openClassicSteps(line: (text: string) => void) {
       splitter.rest().forEach(take)
       const [, code] = /returned a non-zero code: (\d+)$/.exec(error) ?? []
       const reason = code ? `exit code ${code}` : reasonOf(error)
-      line(`#${step?.number ?? 0} ERROR ${reason}`)
+      line(step ? `#${step.number} ERROR ${reason}` : `ERROR ${reason}`)
       return step ? { step: step.title, reason, output } : { reason }
     },
   }

@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
-import { json } from 'node:stream/consumers'
+import { text } from 'node:stream/consumers'
 
 import Docker from 'dockerode'
 
@@ -129,14 +129,11 @@ type Request = Partial<StreamOptions> & {
   openStdin?: true
 }
 
-async function answer<T>(docker: Docker, request: Request, signal: AbortSignal): Promise<T> {
+async function answer(docker: Docker, request: Request, signal: AbortSignal) {
   const message = await dial(docker, request, signal)
-  if (message.statusCode !== 200 && message.statusCode !== 201) {
-    message.resume()
-    return undefined as T
-  }
   try {
-    return (await json(message)) as T
+    const words = await text(message)
+    return words === '' ? undefined : JSON.parse(words)
   } catch (error) {
     throw signal.aborted ? signal.reason : error
   }
@@ -153,7 +150,8 @@ function dial<T extends Readable = IncomingMessage>(
     method,
     path: `${path}?`,
     options: { _query: defined(query ?? {}), _body: body ?? {} },
-    file,
+    // A body said to be empty sends the request off at once and leaves nothing behind that could be taken for input.
+    file: hijack && !body ? Buffer.alloc(0) : file,
     hijack,
     openStdin,
     isStream: true,

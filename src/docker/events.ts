@@ -58,7 +58,7 @@ function openMemory(begin: number) {
   let last = begin * 1e6
   let seen = new Map<string, number>()
   return {
-    since: () => ((last - (seen.size > 0 ? overlap : 0)) / 1e9).toFixed(9),
+    since: () => (Math.max(last - overlap, begin * 1e6) / 1e9).toFixed(9),
     isNew({ Action, Actor, timeNano }: RawEvent) {
       const key = `${timeNano} ${Actor.ID} ${Action}`
       if (seen.has(key)) return false

@@ -75,7 +75,7 @@ export function openSteps(line: (text: string) => void) {
 // "[builder 2/4] RUN make" is the person's; "[internal] load .dockerignore" and "exporting to image" are not.
 function stepOf({ name }: Vertex): Step {
   const [, inner] = /^\[(?!internal\])[^\]]*\] (.*)$/s.exec(name) ?? []
-  const title = visible((inner ?? name).replace(/\s+/g, ' ').trim())
+  const title = visible((inner ?? name.replace(/^\[internal\] /, '')).replace(/\s+/g, ' ').trim())
   return {
     title: title.length > 160 ? `${title.slice(0, 159)}…` : title,
     quiet: inner === undefined,
@@ -96,10 +96,13 @@ export function visible(text: string): string {
 export function reasonOf(error: string): string {
   const [, exit] = /exit code: (\d+)\s*$/.exec(error) ?? []
   if (exit) return `exit code ${exit}`
-  return error
-    .replace(
-      /^(?:(?:failed to solve(?: with frontend \S+)?|rpc error: code = \w+ desc =|failed to create LLB definition|failed to compute cache key):? )+/,
-      '',
-    )
+  const bare = visible(error.replace(/\s*\n\s*/g, ' '))
+    .replace(wrapping, '')
+    // The engine's own temporary folder means nothing to anyone.
+    .replace(/open \/\S*\/buildkit-mount\d+\//, '')
     .trim()
+  return bare.length > 500 ? `${bare.slice(0, 499)}…` : bare
 }
+
+const wrapping =
+  /^(?:(?:failed to solve(?: with frontend \S+)?|rpc error: code = \w+ desc =|failed to create LLB definition|failed to compute cache key):? )+/

@@ -1,0 +1,194 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import t from 'tap'
+
+import { openEngine } from '../../src/docker/dockerode.ts'
+import { eventually, never, relay, tiny } from './tiny.ts'
+
+const { engine, instance, image, network, subnet, address, container, run } = await tiny(t)
+
+t.test('a container has its fixed address, its limits, and few powers', async t => {
+  const folder = t.testdir({ note: 'mounted\n' })
+  const made = container(
+    [
+      'sh',
+      '-c',
+      'cat /proc/self/status; cat /etc/hostname /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; cat /proc/1/cmdline /mnt/it/note; echo "$WORD"; echo x > /mnt/it/new || echo read-only; exit 3',
+    ],
+    { hostname: 'crane', labels: { 'com.davit.app': 'shop' } },
+    {
+      env: { WORD: 'a=b c' },
+      mounts: { '/mnt/it': { source: folder, readOnly: true } },
+      memoryBytes: 64 * 1024 * 1024,
+      cpus: 0.5,
+      labels: { more: 'yes' },
+    },
+  )
+  const id = await engine.create(made)
+  t.match(await engine.inspect(made.name), { id, state: 'created', exitCode: null, startedAt: undefined })
+  await engine.start(made.name)
+  t.equal(await engine.wait(made.name, { signal: never }), 3)
+  const said: string[] = []
+  for await (const { text } of engine.logs(made.name, { signal: never })) said.push(text)
+  const text = said.join('\n')
+  // CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10: capabilities(7).
+  t.match(text, /CapBnd:\t00000000000004eb/)
+  t.match(text, /NoNewPrivs:\t1/)
+  t.match(text, /\ncrane\n64\n/)
+  t.match(text, /init/)
+  t.match(text, /mounted\na=b c\nread-only/)
+  t.match(await engine.inspect(made.name), {
+    id,
+    name: made.name,
+    state: 'exited',
+    exitCode: 3,
+    outOfMemory: false,
+    restarts: 0,
+    addresses: { [network]: made.address },
+    labels: { 'com.davit.app': 'shop', 'com.davit.instance': instance, more: 'yes' },
+    startedAt: Date,
+  })
+  t.match(await engine.containers({ 'com.davit.app': 'shop' }), [{ name: made.name }])
+  t.strictSame(await engine.containers({ 'com.davit.app': 'other' }), [])
+})
+
+t.test('an address in use is told at the start', async t => {
+  const first = await run(['sleep', '60'])
+  const taken = (await engine.inspect(first))!.addresses[network]!
+  const second = container(['sleep', '60'], { address: taken })
+  await engine.create(second)
+  await t.rejects(engine.start(second.name), { name: 'UserError', code: 'address-taken' })
+  await engine.remove(first)
+  await engine.start(second.name)
+  t.match(await engine.inspect(second.name), { state: 'running', addresses: { [network]: taken } })
+})
+
+t.test('what cannot be found or started is told in a sentence', async t => {
+  await t.rejects(engine.create(container(['true'], {}, { image: `davit-test/${instance}:none` })), {
+    code: 'image-missing',
+  })
+  const mounts = { '/mnt': { source: join(t.testdir(), 'nowhere') } }
+  await t.rejects(engine.create(container(['true'], {}, { mounts })), { code: 'mount-missing' })
+  const unknown = container(['no-such-program'])
+  await engine.create(unknown)
+  await engine.start(unknown.name)
+  t.equal(await engine.wait(unknown.name, { signal: never }), 127)
+})
+
+t.test('gone is fine where nothing was to be there afterwards', async t => {
+  const gone = `${instance}-gone`
+  await engine.stop(gone, { seconds: 1 })
+  await engine.kill(gone, { signal: 'TERM' })
+  await engine.remove(gone)
+  await engine.setRestart(gone, false)
+  await engine.removeNetwork(gone)
+  t.equal(await engine.inspect(gone), undefined)
+  t.equal(await engine.inspect('../images'), undefined)
+  t.equal(await engine.inspect(''), undefined)
+  t.equal(await engine.image(gone), undefined)
+  t.equal(await engine.image('../containers/json'), undefined)
+  t.equal(await engine.removeImage(gone), false)
+})
+
+t.test('two removals at once both end with it gone', async t => {
+  const name = await run(['sleep', '60'])
+  await Promise.all([engine.remove(name), engine.remove(name)])
+  t.equal(await engine.inspect(name), undefined)
+})
+
+t.test('stopping asks first and kills after the given time', async t => {
+  const controller = new AbortController()
+  t.teardown(() => controller.abort())
+  const events = engine.events({ labels: {}, signal: controller.signal })[Symbol.asyncIterator]()
+  const deaf = await run(['sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 0.1; done'])
+  for await (const { text } of engine.logs(deaf, { follow: true, signal: never })) if (text === 'ready') break
+  const polite = await run(['sh', '-c', 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done'])
+  for await (const { text } of engine.logs(polite, { follow: true, signal: never }))
+    if (text === 'ready') break
+  await engine.stop(polite, { seconds: 30 })
+  const of = (name: string, action: string) =>
+    eventually(events, event => event.kind === 'container' && event.name === name && event.action === action)
+  t.match(await of(polite, 'die'), { exitCode: 7 })
+  await engine.stop(polite, { seconds: 30 })
+  await engine.stop(deaf, { seconds: 1 })
+  await of(deaf, 'kill')
+  await of(deaf, 'kill')
+  t.match(await of(deaf, 'die'), { exitCode: 137 })
+})
+
+t.test('the engine restarts on failure what is to be restarted, until told otherwise', async t => {
+  const controller = new AbortController()
+  t.teardown(() => controller.abort())
+  const events = engine.events({ labels: {}, signal: controller.signal })[Symbol.asyncIterator]()
+  const name = await run(['sh', '-c', 'exit 1'], { restart: true })
+  for (const action of ['start', 'die', 'start', 'die']) {
+    await eventually(
+      events,
+      event => event.kind === 'container' && event.name === name && event.action === action,
+    )
+  }
+  await engine.setRestart(name, false)
+  await engine.wait(name, { signal: never })
+  t.ok((await engine.inspect(name))!.restarts >= 1)
+})
+
+t.test('a container is renamed and killed', async t => {
+  const name = await run(['sleep', '60'])
+  await engine.rename(name, `${name}-b`)
+  t.equal(await engine.inspect(name), undefined)
+  await engine.kill(`${name}-b`, { signal: 'KILL' })
+  t.equal(await engine.wait(`${name}-b`, { signal: never }), 137)
+})
+
+t.test('a wait ends when it is cancelled', async t => {
+  const controller = new AbortController()
+  const waiting = engine.wait(await run(['sleep', '60']), { signal: controller.signal })
+  setImmediate(() => controller.abort(new Error('enough')))
+  await t.rejects(waiting, { message: 'enough' })
+})
+
+t.test('a network is made once, and never over another', async t => {
+  const wanted = { name: network, subnet, gateway: address(1), labels: {} }
+  await engine.ensureNetwork(wanted)
+  const mine = (await engine.networks()).filter(({ name }) => name === network)
+  t.match(mine, [{ name: network, subnets: [subnet], labels: { 'com.davit.instance': instance } }])
+  t.ok((await engine.networks()).some(({ name, subnets }) => name === 'bridge' && subnets.length > 0))
+  await t.rejects(engine.ensureNetwork({ ...wanted, name: `${instance}-over` }), {
+    name: 'UserError',
+    code: 'subnet-taken',
+  })
+  const elsewhere = { ...wanted, subnet: '10.215.255.0/28', gateway: '10.215.255.1' }
+  await t.rejects(engine.ensureNetwork(elsewhere), { code: 'network-taken' })
+})
+
+t.test('an image tells its ports and command, gets a tag and loses it', async t => {
+  const info = (await engine.image(image))!
+  t.match(info, { tags: [image], ports: [443, 8080], command: ['sleep', '60'], entrypoint: [] })
+  t.ok(info.bytes > 100_000)
+  await engine.tag(info.id, `davit-test/${instance}:2`)
+  t.match(await engine.images({}), [{ id: info.id }])
+  t.equal(await engine.removeImage(`davit-test/${instance}:2`), true)
+  await run(['sleep', '60'])
+  t.equal(await engine.removeImage(image), false)
+  t.ok(await engine.image(image))
+})
+
+t.test('an engine that does not answer is told with its address', async t => {
+  const none = join(tmpdir(), `${instance}.sock`)
+  await t.rejects(openEngine({ socketPath: none, instance }), {
+    name: 'UserError',
+    code: 'engine-away',
+    message: `The container engine does not answer at ${none}.`,
+  })
+  const way = await relay(t)
+  const far = await openEngine({ socketPath: way.path, instance })
+  t.match(await far.ping(), { apiVersion: /^1\.\d+$/ })
+  const waiting = far.wait(await run(['sleep', '60']), { signal: never })
+  await way.close()
+  await t.rejects(waiting, { code: 'engine-away' })
+  await t.rejects(far.containers({}), { code: 'engine-away' })
+  await t.rejects(far.ping(), { code: 'engine-away' })
+  await way.listen()
+  t.match(await far.ping(), { version: /./ })
+})
