@@ -1,0 +1,163 @@
+import { connect, type Socket } from 'node:net'
+
+import { messageOf, UserError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Route } from '../types.ts'
+import { frame, readFrames } from './frames.ts'
+import { answerOf } from './shape.ts'
+import { type Answer, type Edge, type Request, type Stats, wireVersion } from './wire.ts'
+
+/** How long a call waits for a connection, and beyond its own time for an answer. */
+const patienceMs = 10_000
+
+/**
+ * The proxy's control socket as an Edge. It connects by itself, again and again. What was asked when a connection broke is asked
+ * anew on the next one: every verb may be repeated.
+ */
+export function connectEdge({ socketPath, log }: { socketPath: string; log: Logger }): Edge {
+  const line = keepLine(socketPath, log)
+
+  async function call(request: Request, ownMs = 0): Promise<unknown> {
+    const deadline = Date.now() + ownMs + patienceMs
+    for (;;) {
+      const connection = await line.connected(Math.min(Date.now() + patienceMs, deadline))
+      const answer = await connection.ask(request, deadline)
+      if (answer === 'lost') continue
+      if (answer.ok) return answer.value
+      throw new Error(`the proxy refused ${request.verb}: ${answer.error}`)
+    }
+  }
+
+  return {
+    sync: async (routes: readonly Route[]) => void (await call({ verb: 'sync', routes })),
+    point: async (route: Route) => void (await call({ verb: 'point', route })),
+    forget: async (app: string) => void (await call({ verb: 'forget', app })),
+    drain: async (upstreams, { timeoutMs }) => {
+      const ended = await call({ verb: 'drain', upstreams, timeoutMs }, timeoutMs)
+      return typeof ended === 'number' ? ended : 0
+    },
+    stats: async () => statsOf(await call({ verb: 'stats' })),
+    onConnect: line.onConnect,
+    close: line.close,
+  }
+}
+
+interface Connection {
+  ask(request: Request, deadline: number): Promise<Answer | 'lost'>
+}
+
+interface Line {
+  connected(deadline: number): Promise<Connection>
+  onConnect(listener: () => void): void
+  close(): void
+}
+
+/** Connects, says hello, and connects again with back-off whenever the connection goes. */
+function keepLine(socketPath: string, log: Logger): Line {
+  const listeners: (() => void)[] = []
+  const waiting = new Set<(connection: Connection | undefined) => void>()
+  let connection: Connection | undefined
+  let socket: Socket | undefined
+  let timer: NodeJS.Timeout | undefined
+  let pauseMs = 50
+  let closed = false
+
+  function dial() {
+    socket = connect(socketPath)
+    const next = speak(socket)
+    socket.once('connect', async () => {
+      const answer = await next.ask({ verb: 'hello', version: wireVersion }, Date.now() + patienceMs)
+      if (answer !== 'lost' && answer.ok) return ready(next)
+      if (answer !== 'lost') log.error(`the proxy does not take us: ${answer.error}`)
+      socket?.destroy()
+    })
+    socket.on('error', error => log.debug(`the proxy's socket: ${messageOf(error)}`))
+    socket.once('close', again)
+  }
+
+  function ready(next: Connection) {
+    connection = next
+    pauseMs = 50
+    log.info('connected to the proxy')
+    // Listeners tell the whole table first; whoever waited comes after them.
+    for (const listener of listeners) listener()
+    for (const wake of waiting) wake(next)
+    waiting.clear()
+  }
+
+  function again() {
+    if (connection) log.warn('the connection to the proxy is gone')
+    connection = undefined
+    if (closed) return
+    timer = setTimeout(dial, pauseMs)
+    pauseMs = Math.min(pauseMs * 2, 2000)
+  }
+
+  dial()
+  return {
+    connected: deadline => (connection ? Promise.resolve(connection) : comes(waiting, deadline)),
+    onConnect: listener => {
+      listeners.push(listener)
+      if (connection) queueMicrotask(listener)
+    },
+    close: () => {
+      closed = true
+      clearTimeout(timer)
+      socket?.destroy()
+      for (const wake of waiting) wake(undefined)
+      waiting.clear()
+    },
+  }
+}
+
+function comes(waiting: Set<(c: Connection | undefined) => void>, deadline: number): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const wake = (connection: Connection | undefined) => {
+      clearTimeout(timer)
+      waiting.delete(wake)
+      if (connection) resolve(connection)
+      else reject(away('The proxy does not answer.'))
+    }
+    const timer = setTimeout(wake, Math.max(0, deadline - Date.now()), undefined)
+    waiting.add(wake)
+  })
+}
+
+/** Requests and answers by id over one socket. */
+function speak(socket: Socket): Connection {
+  const pending = new Map<number, (answer: Answer | 'lost') => void>()
+  let last = 0
+  readFrames(socket, message => {
+    const answer = answerOf(message)
+    pending.get(answer.id)?.(answer)
+  })
+  socket.once('close', () => {
+    for (const settle of pending.values()) settle('lost')
+  })
+  return {
+    ask: (request, deadline) =>
+      new Promise((resolve, reject) => {
+        if (socket.destroyed) return resolve('lost')
+        const id = ++last
+        const timer = setTimeout(() => {
+          pending.delete(id)
+          reject(away(`The proxy has not answered ${request.verb}.`))
+        }, deadline - Date.now())
+        pending.set(id, answer => {
+          clearTimeout(timer)
+          pending.delete(id)
+          resolve(answer)
+        })
+        socket.write(frame({ ...request, id }))
+      }),
+  }
+}
+
+function away(sentence: string): UserError {
+  return new UserError('proxy-away', sentence, 'See whether it runs: systemctl status davit-proxy')
+}
+
+function statsOf(value: unknown): Stats {
+  const { workers, requests, inFlight } = (value ?? {}) as Record<string, unknown>
+  return { workers: Number(workers), requests: Number(requests), inFlight: Number(inFlight) }
+}

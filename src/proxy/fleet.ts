@@ -1,0 +1,102 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+
+import { keep } from '../keep.ts'
+import type { Logger } from '../log.ts'
+import { plainEnv } from '../settings.ts'
+import type { Route } from '../types.ts'
+import type { Limits } from './limits.ts'
+import type { Order, WorkerSays } from './orders.ts'
+
+export interface Fleet {
+  /** Resolves when the first worker takes requests. */
+  readonly ready: Promise<void>
+  /** Tells every worker; answers what they said. One that does not answer in time is replaced, and counts as having done it. */
+  ask(order: Order, options?: { withinMs: number }): Promise<unknown[]>
+  stop(): Promise<void>
+}
+
+export interface FleetOptions {
+  readonly workers: number
+  /** The listening socket. */
+  readonly fd: number
+  readonly limits: Limits
+  /** The table as it is now, for a worker that begins. */
+  readonly routes: () => readonly Route[]
+  readonly log: Logger
+}
+
+const answerMs = 1000
+const startMs = 15_000
+
+/** Workers on one inherited socket, each kept running. */
+export function openFleet({ workers, fd, limits, routes, log }: FleetOptions): Fleet {
+  const members = new Set<Member>()
+  const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
+
+  function start(): ChildProcess {
+    const child = fork(join(import.meta.dirname, 'worker.ts'), {
+      stdio: ['ignore', 'inherit', 'inherit', fd, 'ipc'],
+      env: plainEnv(),
+      // http-proxy still uses util._extend. Heads may be as long from upstreams as from clients.
+      execArgv: ['--disable-warning=DEP0060', '--max-http-header-size=32768'],
+    })
+    const member = memberOf(child, log)
+    child.on('message', async (words: WorkerSays) => {
+      if (words !== 'awake') return member.hear(words)
+      members.add(member)
+      await member.ask({ verb: 'start', fd: 3, routes: routes(), limits }, startMs)
+      isReady()
+    })
+    child.once('exit', () => members.delete(member))
+    return child
+  }
+
+  const patience = { firstMs: 100, longestMs: 10_000, steadyMs: 30_000, log }
+  const kept = Array.from({ length: workers }, (_, at) => keep(`worker ${at + 1}`, start, patience))
+  return {
+    ready,
+    ask: async (order, { withinMs } = { withinMs: answerMs }) => {
+      const answers = await Promise.all([...members].map(member => member.ask(order, withinMs)))
+      return answers.filter(answer => answer !== gone)
+    },
+    stop: async () => {
+      await Promise.all(kept.map(worker => worker.stop({ graceMs: limits.stopMs + 2000 })))
+    },
+  }
+}
+
+interface Member {
+  ask(order: Order, withinMs: number): Promise<unknown>
+  hear(words: { id: number; value: unknown }): void
+}
+
+const gone = Symbol('gone')
+
+/** Orders and answers by id. A worker that is dead or has just been killed for its silence answers `gone`. */
+function memberOf(child: ChildProcess, log: Logger): Member {
+  const pending = new Map<number, (value: unknown) => void>()
+  let last = 0
+  child.on('error', error => log.error({ err: error }, `worker ${child.pid}`))
+  child.once('exit', () => {
+    for (const settle of pending.values()) settle(gone)
+  })
+  return {
+    hear: ({ id, value }) => pending.get(id)?.(value),
+    ask: (order, withinMs) =>
+      new Promise(resolve => {
+        if (child.exitCode !== null || child.signalCode !== null) return resolve(gone)
+        const id = ++last
+        const timer = setTimeout(() => {
+          log.error(`worker ${child.pid} did not answer ${order.verb}; it is replaced`)
+          child.kill('SIGKILL')
+        }, withinMs)
+        pending.set(id, value => {
+          clearTimeout(timer)
+          pending.delete(id)
+          resolve(value)
+        })
+        child.send({ id, order }, () => {})
+      }),
+  }
+}

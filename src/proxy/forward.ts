@@ -1,0 +1,323 @@
+import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import net, { type Socket } from 'node:net'
+
+import httpProxy from 'http-proxy'
+
+import type { Upstream } from '../types.ts'
+import type { Asked } from './asked.ts'
+import { bareResponse } from './bare.ts'
+import { trailerFields, upstreamFields } from './fields.ts'
+import type { Limits } from './limits.ts'
+
+/**
+ * answered: the client has its answer, is gone, or its answer was cut · again: nothing is spent, another may be asked ·
+ * unreachable, slow: nothing has been answered, and nothing more will be tried.
+ */
+export type Outcome = 'answered' | 'again' | 'unreachable' | 'slow'
+
+/** Carries requests to upstreams, and their answers back: the only place that speaks to an upstream. */
+export interface Forward {
+  /** `fresh`: on a new connection, not on a kept one. */
+  request(req: IncomingMessage, res: ServerResponse, asked: Asked, to: Target): Promise<Outcome>
+  /** Passes a WebSocket through until either side ends it. */
+  upgrade(req: IncomingMessage, socket: Socket, asked: Asked, to: Target & { head: Buffer }): Promise<Outcome>
+  /** Ends the kept connections to an upstream that is no longer asked. */
+  release(upstream: string): void
+  close(): void
+}
+
+export interface Target {
+  readonly upstream: Upstream
+  readonly fresh: boolean
+}
+
+/** http-proxy makes the connections and pumps WebSockets; heads, framing, bodies and failures are ours. */
+export function openForward(limits: Limits): Forward {
+  const keeping = new http.Agent({ keepAlive: true })
+  const fresh = new http.Agent({ keepAlive: false })
+  const proxy = httpProxy.createProxyServer({ selfHandleResponse: true, ignorePath: true })
+  proxy.on('proxyReqWs', (outgoing, _req, _socket, options) => before(options, outgoing))
+
+  return {
+    request: (req, res, asked, to) =>
+      new Promise(resolve => {
+        req.headers = {}
+        proxy.web(
+          req,
+          res,
+          { target: targetOf(to), agent: to.fresh ? fresh : keeping, buffer: hook(carry) },
+          nothing,
+        )
+        function carry(outgoing: ClientRequest) {
+          if (!writeHead(outgoing, asked)) resolve('unreachable')
+          else exchange(outgoing, { req, res, asked, limits, resolve })
+        }
+      }),
+
+    async upgrade(req, socket, asked, to) {
+      const connection = await dial(to.upstream, limits.connectMs)
+      if (!connection) return 'again'
+      return new Promise(resolve => {
+        let outgoing: ClientRequest | undefined
+        const agent = carrier(connection) as http.Agent
+        const buffer = hook(made => {
+          outgoing = writeHead(made, asked, ['Connection', 'Upgrade', 'Upgrade', 'websocket'])
+            ? made
+            : undefined
+          made.once('upgrade', response => cleanSwitch(response, asked.id))
+        })
+        req.headers = { upgrade: 'websocket', connection: 'Upgrade' }
+        proxy.ws(req, socket, to.head, { target: targetOf(to), agent, buffer }, nothing)
+        if (!outgoing) return resolve('unreachable')
+        couple(outgoing, { req, socket, connection, asked, limits, resolve })
+      })
+    },
+
+    release: name => {
+      for (const socket of keeping.freeSockets[`${name}:`] ?? []) socket.destroy()
+    },
+    close: () => {
+      keeping.destroy()
+      fresh.destroy()
+    },
+  }
+}
+
+function nothing() {}
+
+const targetOf = ({ upstream: { host, port } }: Target) => ({ protocol: 'http:', host, port: String(port) })
+
+/** http-proxy pipes `buffer` into the request it has made: the moment when nothing has been sent yet. */
+function hook(carry: (outgoing: ClientRequest) => void): net.Socket {
+  return { pipe: carry } as unknown as net.Socket
+}
+
+function before(options: httpProxy.ServerOptions, outgoing: ClientRequest) {
+  const { pipe } = options.buffer as unknown as { pipe: (outgoing: ClientRequest) => void }
+  pipe(outgoing)
+}
+
+/** The request's own bytes instead of http-proxy's reading of them. False when they cannot be sent. */
+function writeHead(outgoing: ClientRequest, asked: Asked, more: readonly string[] = []): boolean {
+  outgoing.path = asked.path
+  outgoing.maxHeadersCount = 0
+  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
+  try {
+    for (const [name, values] of grouped([...asked.fields, ...more])) outgoing.setHeader(name, values)
+    return true
+  } catch {
+    outgoing.destroy()
+    return false
+  }
+}
+
+/** Flat fields by name, in the spelling that came first. */
+function grouped(fields: readonly string[]): [string, string | string[]][] {
+  const byName = new Map<string, { name: string; values: string[] }>()
+  for (let at = 0; at < fields.length; at += 2) {
+    const key = fields[at]!.toLowerCase()
+    const known = byName.get(key)
+    if (known) known.values.push(fields[at + 1]!)
+    else byName.set(key, { name: fields[at]!, values: [fields[at + 1]!] })
+  }
+  return [...byName.values()].map(({ name, values }) => [name, values.length === 1 ? values[0]! : values])
+}
+
+// Requests -----------------------------------------------------------------------------------------------
+
+interface Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly asked: Asked
+  readonly limits: Limits
+  readonly resolve: (outcome: Outcome) => void
+}
+
+class Slow extends Error {}
+
+function exchange(outgoing: ClientRequest, { req, res, asked, limits, resolve }: Exchange) {
+  let connected = false
+  let bytesBefore = 0
+  let response: IncomingMessage | undefined
+
+  outgoing.once('socket', socket => {
+    bytesBefore = socket.bytesRead
+    const send = () => {
+      connected = true
+      outgoing.setTimeout(limits.answerMs, () => outgoing.destroy(new Slow()))
+      sendBody(outgoing, { req, res, asked })
+    }
+    if (!socket.connecting) return send()
+    const late = setTimeout(() => outgoing.destroy(new Slow()), limits.connectMs)
+    socket.once('connect', send)
+    socket.once('close', () => clearTimeout(late))
+    socket.once('connect', () => clearTimeout(late))
+  })
+
+  outgoing.on('information', ({ statusCode, rawHeaders }) => {
+    if (statusCode === 103 && req.httpVersion === '1.1' && !res.headersSent) earlyHints(res, rawHeaders)
+  })
+
+  outgoing.once('response', answer => {
+    response = answer
+    outgoing.setTimeout(limits.streamIdleMs)
+    if (!passAnswer(answer, { res, id: asked.id })) giveUp('unreachable')
+  })
+
+  // A switch of protocols that nobody asked for.
+  outgoing.once('upgrade', (_answer, socket) => {
+    socket.destroy()
+    giveUp('unreachable')
+  })
+
+  outgoing.on('error', error => {
+    if (response) return response.complete || cut(res)
+    if (res.closed) return giveUp('answered')
+    if (!connected) return giveUp('again')
+    if (error instanceof Slow) return giveUp('slow')
+    const untouched = outgoing.reusedSocket && outgoing.socket?.bytesRead === bytesBefore
+    giveUp(untouched && asked.body === 'none' && asked.idempotent ? 'again' : 'unreachable')
+  })
+
+  /** Ends this attempt; whoever made it answers the client. */
+  function giveUp(outcome: Outcome) {
+    res.off('close', leave)
+    req.unpipe(outgoing)
+    outgoing.destroy()
+    resolve(outcome)
+  }
+
+  /** The client has its answer, or has left early: either way nobody waits for the upstream any more. */
+  function leave() {
+    req.unpipe(outgoing)
+    req.resume()
+    if (!(response?.complete && outgoing.writableFinished)) outgoing.destroy()
+    resolve('answered')
+  }
+  res.once('close', leave)
+}
+
+/** Only on a connection that stands, so that an upstream which refuses it costs no byte of the body. */
+function sendBody(outgoing: ClientRequest, { req, res, asked }: Pick<Exchange, 'req' | 'res' | 'asked'>) {
+  if (asked.body === 'none') {
+    req.resume()
+    outgoing.end()
+    return
+  }
+  if (asked.expectsContinue) res.writeContinue()
+  if (asked.body === 'chunked') req.once('end', () => outgoing.addTrailers(trailerFields(req.rawTrailers)))
+  req.pipe(outgoing)
+}
+
+/** False when the upstream's head cannot be said in HTTP. */
+function passAnswer(answer: IncomingMessage, { res, id }: { res: ServerResponse; id: string }): boolean {
+  try {
+    const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', id]
+    res.writeHead(answer.statusCode!, answer.statusMessage, fields)
+  } catch {
+    return false
+  }
+  let flowing = false
+  answer.once('data', () => {
+    flowing = true
+  })
+  answer.on('error', () => cut(res))
+  answer.once('close', () => answer.complete || cut(res))
+  answer.once('end', () => addTrailers(res, answer.rawTrailers))
+  answer.pipe(res)
+  // A stream of events sends its head long before its first event.
+  setImmediate(() => flowing || res.writableEnded || res.destroyed || res.flushHeaders())
+  return true
+}
+
+function addTrailers(res: ServerResponse, raw: readonly string[]) {
+  if (raw.length > 0 && res.chunkedEncoding) res.addTrailers(trailerFields(raw))
+}
+
+function earlyHints(res: ServerResponse, raw: readonly string[]) {
+  const links = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]!.toLowerCase() === 'link')
+  try {
+    if (links.length > 0) res.writeEarlyHints({ link: links })
+  } catch {
+    // Hints that Node cannot read are left out; the answer itself follows.
+  }
+}
+
+/** Breaks the answer off so that the client sees it is not whole. HTTP/1.0 may take a plain end for the end of the body. */
+function cut(res: ServerResponse) {
+  if (res.req.httpVersionMinor === 0) res.socket?.resetAndDestroy()
+  res.destroy()
+}
+
+// WebSockets ---------------------------------------------------------------------------------------------
+
+interface Coupled {
+  readonly req: IncomingMessage
+  readonly socket: Socket
+  readonly connection: Socket
+  readonly asked: Asked
+  readonly limits: Limits
+  readonly resolve: (outcome: Outcome) => void
+}
+
+/** Undefined when there is no connection in time. */
+function dial({ host, port }: Upstream, timeoutMs: number): Promise<Socket | undefined> {
+  return new Promise(resolve => {
+    const connection = net.connect({ host, port, noDelay: true })
+    const late = setTimeout(() => connection.destroy(), timeoutMs)
+    connection.on('error', nothing)
+    connection.once('connect', () => resolve(connection))
+    connection.once('close', () => resolve(undefined))
+    connection.once('connect', () => clearTimeout(late))
+    connection.once('close', () => clearTimeout(late))
+  })
+}
+
+/** An agent of one connection. */
+function carrier(connection: Socket): unknown {
+  return {
+    addRequest: (outgoing: ClientRequest & { onSocket: (socket: Socket) => void }) =>
+      outgoing.onSocket(connection),
+  }
+}
+
+/** http-proxy's own ways with errors and with answers other than 101 break framing: they are replaced here. */
+function couple(outgoing: ClientRequest, { req, socket, connection, asked, limits, resolve }: Coupled) {
+  let failed: Outcome = 'unreachable'
+  outgoing.removeAllListeners('error').removeAllListeners('response')
+  outgoing.setTimeout(limits.answerMs, () => {
+    failed = 'slow'
+    outgoing.destroy()
+  })
+  const gone = () => {
+    connection.destroySoon()
+    resolve('answered')
+  }
+  socket.once('close', gone)
+  if (socket.destroyed) gone()
+
+  outgoing.on('error', () => {
+    socket.off('close', gone)
+    resolve(socket.destroyed ? 'answered' : failed)
+  })
+  outgoing.once('response', answer => {
+    const res = bareResponse(req, socket)
+    if (!passAnswer(answer, { res, id: asked.id })) socket.destroy()
+  })
+  outgoing.once('upgrade', response => {
+    connection.once('close', () => socket.destroySoon())
+    for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
+    if (response.headers.upgrade !== 'websocket') socket.destroy()
+  })
+}
+
+/** What http-proxy will write as the head of the 101. */
+function cleanSwitch(response: IncomingMessage, id: string) {
+  const websocket = response.headers.upgrade?.trim().toLowerCase() === 'websocket'
+  const fields = Object.fromEntries(grouped(upstreamFields(response.rawHeaders)))
+  response.headers = Object.assign(Object.create(null), fields, {
+    connection: 'Upgrade',
+    upgrade: websocket ? 'websocket' : 'none',
+    'x-request-id': id,
+  })
+}

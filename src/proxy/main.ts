@@ -1,0 +1,121 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { messageOf } from '../errors.ts'
+import { type HeldSocket, openSocket } from '../listen.ts'
+import { type Logger, openLog } from '../log.ts'
+import type { Settings } from '../settings.ts'
+import { openControl, type Verb } from './control.ts'
+import { type Fleet, openFleet } from './fleet.ts'
+import { usualLimits } from './limits.ts'
+import { loadRoutes, saveRoutes } from './snapshot.ts'
+import { forgotten, pointed, type Table, tableOf } from './table.ts'
+
+/** `davit proxy`: serves from its snapshot at once, takes the daemon's word when it comes, ends on SIGTERM or with its supervisor. */
+export async function proxy(settings: Settings): Promise<void> {
+  const log = openLog('proxy')
+  const told = untilTold()
+  const dir = join(settings.data, 'proxy')
+  await mkdir(dir, { recursive: true, mode: 0o750 })
+
+  // A proxy that runs already is found here, before anything is touched.
+  const crew = Promise.withResolvers<Fleet>()
+  const control = await openControl(join(dir, 'control.sock'), {
+    log,
+    obey: async request => obey(request, await crew.promise),
+  })
+  let table = tableOf(await loadRoutes(dir, log))
+  const change = changes(dir, log)
+  const socket = socketOf(settings)
+  const fleet = openFleet({
+    workers: settings.workers,
+    fd: socket.fd,
+    limits: usualLimits,
+    routes: () => table.routes,
+    log,
+  })
+  crew.resolve(fleet)
+  await writeFile(join(dir, 'proxy.pid'), `${process.pid}\n`)
+  void fleet.ready.then(() =>
+    log.info(`serving ${table.routes.length} apps with ${settings.workers} workers`),
+  )
+
+  log.info(`the proxy ends: ${await told}`)
+  await control.close()
+  await fleet.stop()
+  socket.close()
+  await rm(join(dir, 'proxy.pid'), { force: true })
+
+  async function obey(request: Verb, workers: Fleet): Promise<unknown> {
+    const apply = changeOf(request)
+    if (!apply) return answer(request, workers)
+    await change(async () => {
+      table = apply(table)
+      await workers.ask(request)
+      return table
+    })
+    return undefined
+  }
+}
+
+/** The inherited socket, or one of our own: while we hold it, connections wait in the kernel until there is a worker again. */
+function socketOf({ inherited, httpListen }: Settings): Pick<HeldSocket, 'fd' | 'close'> {
+  if (inherited.http !== undefined) return { fd: inherited.http, close: () => {} }
+  return openSocket(httpListen, { flag: 'http-listen' })
+}
+
+/** What the verb makes of the table; undefined when it is a question. */
+function changeOf(request: Verb): ((table: Table) => Table) | undefined {
+  switch (request.verb) {
+    case 'sync':
+      return () => tableOf(request.routes)
+    case 'point':
+      return table => pointed(table, request.route)
+    case 'forget':
+      return table => forgotten(table, request.app)
+    default:
+      return undefined
+  }
+}
+
+/** One change after another: into every worker, then onto the disk. */
+function changes(dir: string, log: Logger) {
+  let last: Promise<unknown> = Promise.resolve()
+  return (apply: () => Promise<Table>): Promise<void> => {
+    const next = last.then(async () => {
+      const { routes } = await apply()
+      await saveRoutes(dir, routes).catch(error =>
+        // Traffic already goes the new way. The daemon tells the whole table again when the proxy restarts.
+        log.error(`the routing table is not on the disk: ${messageOf(error)}`),
+      )
+    })
+    last = next.catch(() => {})
+    return next
+  }
+}
+
+async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
+  if (request.verb === 'drain') {
+    const ended = await fleet.ask(request, { withinMs: request.timeoutMs + 1000 })
+    return ended.reduce<number>((sum, count) => sum + Number(count), 0)
+  }
+  const counts = (await fleet.ask(request)) as { requests: number; inFlight: number }[]
+  return {
+    workers: counts.length,
+    requests: counts.reduce((sum, { requests }) => sum + requests, 0),
+    inFlight: counts.reduce((sum, { inFlight }) => sum + inFlight, 0),
+  }
+}
+
+/** Why the proxy ends. The channel's end means that the supervisor is gone. */
+function untilTold(): Promise<string> {
+  return new Promise(resolve => {
+    const tell = (why: string) => {
+      process.off('disconnect', orphaned)
+      resolve(why)
+    }
+    const orphaned = () => tell('its supervisor is gone')
+    process.on('disconnect', orphaned)
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, tell)
+  })
+}

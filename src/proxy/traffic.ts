@@ -1,0 +1,68 @@
+import type { Upstream } from '../types.ts'
+
+export interface Exchange {
+  readonly kind: 'request' | 'websocket'
+  /** Breaks it off. */
+  end(): void
+}
+
+/** What this worker has in flight, by upstream. */
+export interface Traffic {
+  /** Counts an exchange until the returned function is called. */
+  begin(upstream: Upstream, exchange: Exchange): () => void
+  outstanding(upstream: Upstream): number
+  /** Waits until these upstreams (`host:port`) have nothing in flight; after `timeoutMs` ends what is left and answers how many. */
+  drain(upstreams: readonly string[], timeoutMs: number): Promise<number>
+  /** Waits for all requests, not for WebSockets, at most `timeoutMs`. */
+  quiet(timeoutMs: number): Promise<void>
+  stats(): { requests: number; inFlight: number }
+}
+
+export const nameOf = ({ host, port }: Upstream) => `${host}:${port}`
+
+export function openTraffic(): Traffic {
+  const flights = new Map<string, Set<Exchange>>()
+  const watchers = new Set<() => void>()
+  let requests = 0
+
+  const at = (names: readonly string[]) => names.flatMap(name => [...(flights.get(name) ?? [])])
+  const all = () => at([...flights.keys()])
+
+  /** Resolves once nothing is left, or when the time is over. */
+  function settled(left: () => unknown[], timeoutMs: number): Promise<void> {
+    return new Promise(resolve => {
+      const look = () => left().length === 0 && finish()
+      const finish = () => {
+        clearTimeout(timer)
+        watchers.delete(look)
+        resolve()
+      }
+      const timer = setTimeout(finish, timeoutMs)
+      watchers.add(look)
+      look()
+    })
+  }
+
+  return {
+    begin(upstream, exchange) {
+      requests++
+      const name = nameOf(upstream)
+      const here = flights.get(name) ?? new Set()
+      flights.set(name, here.add(exchange))
+      return () => {
+        if (!here.delete(exchange)) return
+        if (here.size === 0 && flights.get(name) === here) flights.delete(name)
+        for (const look of watchers) look()
+      }
+    },
+    outstanding: upstream => flights.get(nameOf(upstream))?.size ?? 0,
+    async drain(names, timeoutMs) {
+      await settled(() => at(names), timeoutMs)
+      const left = at(names)
+      for (const exchange of left) exchange.end()
+      return left.length
+    },
+    quiet: timeoutMs => settled(() => all().filter(({ kind }) => kind === 'request'), timeoutMs),
+    stats: () => ({ requests, inFlight: all().length }),
+  }
+}

@@ -1,0 +1,212 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+import { UserError } from './errors.ts'
+import { type Kept, keep } from './keep.ts'
+import { type HeldSocket, openSocket } from './listen.ts'
+import type { Logger } from './log.ts'
+import { plainEnv, root, type Settings, settingsEnv } from './settings.ts'
+
+/** How long daemon and proxy have to end by themselves. */
+const graceMs = 20_000
+
+/**
+ * `davit up`: holds the listening sockets and keeps daemon and proxy running on them, each as its user, until SIGTERM or SIGINT.
+ * UserErrors before anything is started: `already-up`, `port-taken`, `port-forbidden`, `no-user`.
+ */
+export async function up(
+  settings: Settings,
+  { log, program = join(root, 'src/main.ts') }: UpOptions,
+): Promise<void> {
+  const told = untilTold()
+  const users = settings.users && (await findUsers(settings.users))
+  makeFolders(settings.data, users)
+  const lock = await takeLock(settings.data)
+  try {
+    const sockets = openSockets(settings)
+    const start = (name: 'serve' | 'proxy', socket: Named, user: User | undefined) =>
+      keep(
+        name === 'serve' ? 'the daemon' : 'the proxy',
+        () => launch(program, name, { socket, user, settings }),
+        {
+          firstMs: 1000,
+          longestMs: 30_000,
+          steadyMs: 60_000,
+          log,
+        },
+      )
+    const proxy = start('proxy', sockets.http, users?.proxy)
+    const daemon = start('serve', sockets.ssh, users?.daemon)
+    log.info(`up: SSH on port ${sockets.ssh.port}, HTTP on port ${sockets.http.port}`)
+    log.info(`going down: ${await told}`)
+    await stop([daemon, proxy])
+    for (const socket of Object.values(sockets)) socket.close()
+  } finally {
+    lock.release()
+  }
+}
+
+export interface UpOptions {
+  readonly log: Logger
+  /** Started with `serve` and with `proxy`. */
+  readonly program?: string
+}
+
+/** The daemon first: it still speaks to the proxy. */
+async function stop(children: readonly Kept[]): Promise<void> {
+  for (const child of children) await child.stop({ graceMs })
+}
+
+/** Calls back when whoever started this process is gone, however it ended. A process started by hand never hears it. */
+export function whenSupervisorGoes(listener: () => void): void {
+  process.on('disconnect', listener)
+}
+
+// Sockets ------------------------------------------------------------------------------------------------
+
+type Named = HeldSocket & { readonly name: string }
+
+function openSockets({ sshListen, httpListen }: Settings): { ssh: Named; http: Named } {
+  const ssh = openSocket(sshListen, { flag: 'ssh-listen' })
+  try {
+    return {
+      ssh: { ...ssh, name: 'ssh' },
+      http: { ...openSocket(httpListen, { flag: 'http-listen' }), name: 'http' },
+    }
+  } catch (error) {
+    ssh.close()
+    throw error
+  }
+}
+
+// Children -----------------------------------------------------------------------------------------------
+
+interface User {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+}
+
+interface Launch {
+  readonly socket: Named
+  readonly user: User | undefined
+  readonly settings: Settings
+}
+
+/** The IPC channel says nothing: its end tells the child that we are gone. */
+function launch(program: string, command: string, { socket, user, settings }: Launch): ChildProcess {
+  const words = [process.execPath, program, command]
+  // Node would leave the user's other groups (docker) out.
+  const as = user
+    ? ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--', ...words]
+    : words
+  const home = user ? { HOME: settings.data, USER: user.name, LOGNAME: user.name } : {}
+  return spawn(as[0]!, as.slice(1), {
+    stdio: ['inherit', 'inherit', 'inherit', socket.fd, 'ipc'],
+    env: {
+      ...plainEnv(),
+      ...home,
+      ...settingsEnv(settings),
+      LISTEN_FDS: '1',
+      LISTEN_FDNAMES: socket.name,
+    },
+  })
+}
+
+async function findUsers({ daemon, proxy }: NonNullable<Settings['users']>) {
+  return { daemon: await findUser(daemon), proxy: await findUser(proxy) }
+}
+
+async function findUser(name: string): Promise<User> {
+  const id = async (flag: string) => Number((await promisify(execFile)('id', [flag, '--', name])).stdout)
+  try {
+    return { name, uid: await id('-u'), gid: await id('-g') }
+  } catch (cause) {
+    throw new UserError('no-user', `There is no user ${name}.`, 'Name one with: --user NAME', { cause })
+  }
+}
+
+/** The proxy's folder is its own; the daemon's group comes in to reach the control socket, and new files take that group. */
+function makeFolders(data: string, users: { daemon: User; proxy: User } | undefined) {
+  const folder = join(data, 'proxy')
+  mkdirSync(data, { recursive: true, mode: 0o755 })
+  mkdirSync(folder, { recursive: true, mode: 0o750 })
+  if (!users) return
+  chownSync(data, users.daemon.uid, users.daemon.gid)
+  chownSync(folder, users.proxy.uid, users.daemon.gid)
+  chmodSync(folder, 0o2750)
+}
+
+// One at a time ------------------------------------------------------------------------------------------
+
+/** One supervisor per data folder. What a killed one left behind is waited for, then replaced. */
+async function takeLock(data: string): Promise<{ release(): void }> {
+  const path = join(data, 'up.pid')
+  const holder = alive(path)
+  if (holder) {
+    throw new UserError(
+      'already-up',
+      `Davit is up already with ${data} (process ${holder}).`,
+      'Stop it first, or choose another folder with: --data FOLDER',
+    )
+  }
+  await untilEnded(join(data, 'daemon.pid'), 'serve')
+  await untilEnded(join(data, 'proxy/proxy.pid'), 'proxy')
+  rmSync(path, { force: true })
+  try {
+    writeFileSync(path, `${process.pid} ${startOf(process.pid)}\n`, { flag: 'wx' })
+  } catch (cause) {
+    throw new UserError('already-up', `Davit is just being started with ${data}.`, undefined, { cause })
+  }
+  return { release: () => rmSync(path, { force: true }) }
+}
+
+async function untilEnded(path: string, command: string): Promise<void> {
+  const running = () => {
+    const pid = alive(path)
+    return pid && read(`/proc/${pid}/cmdline`).includes(`\0${command}`) ? pid : undefined
+  }
+  const deadline = Date.now() + graceMs
+  for (let pid = running(); pid !== undefined; pid = running()) {
+    if (Date.now() > deadline) {
+      throw new UserError(
+        'already-up',
+        `Process ${pid} of an earlier Davit is still there.`,
+        `End it with: kill ${pid}`,
+      )
+    }
+    await pause(100)
+  }
+}
+
+/** The living process that a pid file names. A file may also say when the process began, for pids come again. */
+function alive(path: string): number | undefined {
+  const [pid, began] = read(path).trim().split(' ')
+  if (!pid || !/^[1-9]\d*$/.test(pid) || Number(pid) === process.pid) return undefined
+  const start = startOf(Number(pid))
+  return start && (!began || began === start) ? Number(pid) : undefined
+}
+
+/** When a process began, in ticks after boot; '' when there is none (proc(5), field 22 of stat). */
+function startOf(pid: number): string {
+  const stat = read(`/proc/${pid}/stat`)
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' ? '' : (fields[19] ?? '')
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function untilTold(): Promise<string> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve)
+  })
+}

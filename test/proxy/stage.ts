@@ -1,0 +1,165 @@
+import { once } from 'node:events'
+import http, { type RequestListener } from 'node:http'
+import net, { type AddressInfo, type Socket } from 'node:net'
+
+import type { Test } from 'tap'
+
+import { openForward } from '../../src/proxy/forward.ts'
+import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
+import { makeServer } from '../../src/proxy/server.ts'
+import { tableOf } from '../../src/proxy/table.ts'
+import { openTraffic } from '../../src/proxy/traffic.ts'
+import type { AppName, Route, Upstream } from '../../src/types.ts'
+
+/** A route of app `shop` at shop.test to these upstreams. */
+export function routeTo(...upstreams: Upstream[]): Route {
+  return routeOf('shop', ['shop.test'], upstreams)
+}
+
+export function routeOf(app: string, domains: readonly string[], upstreams: readonly Upstream[]): Route {
+  return {
+    app: app as AppName,
+    domains: Object.fromEntries(domains.map(domain => [domain, true as const])),
+    upstreams: Object.fromEntries(upstreams.map((upstream, at) => [`${app}.web.${at + 1}`, upstream])),
+  }
+}
+
+/** A real Node server as an app. */
+export async function backend(t: Test, listener: RequestListener) {
+  const server = http.createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return { server, host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+}
+
+/** A backend of bare sockets: `speak` gets each connection and everything it said so far, at each chunk. */
+export async function bareBackend(t: Test, speak: (socket: Socket, said: string) => void) {
+  const connections: { socket: Socket; said: string }[] = []
+  const server = net.createServer(socket => {
+    const connection = { socket, said: '' }
+    connections.push(connection)
+    socket.on('error', () => {})
+    socket.on('data', chunk => {
+      connection.said += chunk.toString('latin1')
+      speak(socket, connection.said)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const { socket } of connections) socket.destroy()
+  })
+  const said = () => connections.map(connection => connection.said).join('')
+  return { server, connections, said, host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+}
+
+/** One worker's server in this process, on a port of its own. */
+export async function stage(t: Test, routes: readonly Route[], limits: Partial<Limits> = {}) {
+  const all = { ...usualLimits, ...limits }
+  const traffic = openTraffic()
+  const forward = openForward(all)
+  const bugs: unknown[] = []
+  let table = tableOf(routes)
+  const server = makeServer({
+    find: hostname => table.find(hostname),
+    forward,
+    traffic,
+    limits: all,
+    report: error => bugs.push(error),
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+    forward.close()
+    if (bugs.length > 0) throw bugs[0]
+  })
+  return {
+    port,
+    traffic,
+    forward,
+    server,
+    point: (...next: Route[]) => {
+      table = tableOf(next)
+    },
+    ask: (path: string, options: Asking = {}) => ask(port, path, options),
+    raw: (bytes: string) => raw(port, bytes),
+  }
+}
+
+export interface Asking {
+  readonly method?: string
+  readonly host?: string
+  readonly headers?: http.OutgoingHttpHeaders
+  readonly body?: string | Buffer
+  readonly agent?: http.Agent
+}
+
+export interface Told {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly raw: readonly string[]
+  readonly body: string
+}
+
+/** One request, on a connection of its own unless an agent is given. */
+export async function ask(
+  port: number,
+  path: string,
+  { host = 'shop.test', headers, body, method = 'GET', agent }: Asking = {},
+): Promise<Told> {
+  const req = http.request({
+    port,
+    host: '127.0.0.1',
+    path,
+    method,
+    agent: agent ?? false,
+    headers: { host, ...headers },
+  })
+  req.end(body)
+  const [res] = (await once(req, 'response')) as [http.IncomingMessage]
+  const chunks: Buffer[] = []
+  for await (const chunk of res) chunks.push(chunk)
+  return {
+    status: res.statusCode!,
+    headers: res.headers,
+    raw: res.rawHeaders,
+    body: Buffer.concat(chunks).toString('latin1'),
+  }
+}
+
+/** A client of bare sockets: what it hears, as it comes. */
+export function dial(port: number) {
+  const socket = net.connect(port, '127.0.0.1')
+  let heard = ''
+  socket.on('error', () => {})
+  socket.on('data', chunk => {
+    heard += chunk.toString('latin1')
+  })
+  const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
+  return {
+    socket,
+    closed,
+    heard: () => heard,
+    /** Resolves when what was heard matches, or the connection has closed. */
+    async hears(pattern: RegExp): Promise<string> {
+      while (!pattern.test(heard) && !socket.closed) await Promise.race([once(socket, 'data'), closed])
+      return heard
+    },
+  }
+}
+
+/** Sends bytes and hears everything until the proxy closes; ask for `Connection: close`. */
+export async function raw(port: number, bytes: string): Promise<string> {
+  const client = dial(port)
+  client.socket.write(Buffer.from(bytes, 'latin1'))
+  await client.closed
+  return client.heard()
+}
