@@ -97,11 +97,12 @@ export async function tail(stream: NodeJS.ReadableStream): Promise<string> {
   return text
 }
 
-/** TERM to the whole group, KILL to what is left of it 3 s later. */
+/** TERM to the whole group, so that git takes its quarantine away; KILL to what is left once git is gone, or 3 s later. */
 export function endGroup(child: ChildProcess): void {
   if (isOver(child)) return
   signalGroup(child, 'SIGTERM')
   const last = setTimeout(() => signalGroup(child, 'SIGKILL'), 3000)
+  child.once('exit', () => signalGroup(child, 'SIGKILL'))
   child.once('close', () => clearTimeout(last))
   child.stdin?.destroy()
   // Unread output would keep `close` from coming.

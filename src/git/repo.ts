@@ -63,8 +63,9 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
       }
     },
     serve: (app, service, streams) => serve(git, repoOf(app), service, streams),
-    async source(app, revision, { branch, quarantine }) {
+    async source(app, revision, { branch, quarantine: given }) {
       const repo = repoOf(app)
+      const quarantine = given && quarantineIn(given)
       const commit = await commitOf(git, repo, revision, quarantine)
       return openSource(git, commit, { repo, branch, quarantine }, bounds)
     },
@@ -97,6 +98,12 @@ async function ensure(git: Git, folder: string, repo: string): Promise<void> {
   } finally {
     await rm(making, { recursive: true, force: true })
   }
+}
+
+/** Of what is handed in, the places of objects alone reach git. */
+function quarantineIn(env: Env): Env {
+  const names = ['GIT_OBJECT_DIRECTORY', 'GIT_ALTERNATE_OBJECT_DIRECTORIES', 'GIT_QUARANTINE_PATH']
+  return Object.fromEntries(Object.entries(env).filter(([name]) => names.includes(name)))
 }
 
 async function commitOf(git: Git, repo: string, revision: string, quarantine: Env | undefined) {

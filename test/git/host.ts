@@ -25,13 +25,17 @@ interface Answer {
 /** Repositories behind a socket that the real git client reaches through bridge.ts, and a clone to push from. */
 export async function host(
   t: Test,
-  { limits, env }: { limits?: Partial<Limits>; env?: NodeJS.ProcessEnv } = {},
+  {
+    limits,
+    env,
+    hooks: folderOfHooks = hooks,
+  }: { limits?: Partial<Limits>; env?: NodeJS.ProcessEnv; hooks?: string } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'davit-git-'))
   const folder = join(dir, 'git')
   const repositories = openRepositories({
     folder,
-    hooks,
+    hooks: folderOfHooks,
     env: { ...plainEnv(), ...env } as Record<string, string>,
     log: pino({ level: 'silent' }),
     limits,

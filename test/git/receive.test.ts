@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, copyFile, mkdir, readdir, readFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import t from 'tap'
@@ -33,7 +33,7 @@ t.test('the daemon sees every ref and reads the source while git still hides it'
     const source = await h.repositories.source('shop', push.refs[0]!.new, { branch: 'main', quarantine })
     seen.files = await source.list()
     seen.bytes = await source.read('Procfile')
-    const chunks = await source.archive({ signal: t.context.signal ?? AbortSignal.timeout(10_000) }).toArray()
+    const chunks = await source.archive({ signal: AbortSignal.timeout(10_000) }).toArray()
     seen.tar = Buffer.concat(chunks)
     seen.alone = await h.repositories
       .source('shop', push.refs[0]!.new, { branch: 'main' })
@@ -106,6 +106,34 @@ t.test('lines arrive while the deploy goes on, exactly as they were said', async
     t.ok(lines.includes(`remote: ${line}`.trimEnd()) || lines.includes(`remote: ${line}`), line.slice(0, 30))
 })
 
+t.test('a pusher who does not read misses lines, is told so, and still gets the verdict', async t => {
+  const h = await host(t)
+  const client = Promise.withResolvers<number>()
+  const line = 'x'.repeat(1000)
+  h.accepting.accept = async (_, { say }) => {
+    process.kill(-(await client.promise), 'SIGSTOP')
+    for (let said = 0; said < 12_000; said++) say(line)
+    process.kill(-(await client.promise), 'SIGCONT')
+    while (!seen.includes('lines left out')) {
+      say('more')
+      await new Promise(setImmediate)
+    }
+    return 1
+  }
+  await h.commit({ a: 'a' })
+  let seen = ''
+  const pusher = h.begin(['push', 'davit', 'main'])
+  client.resolve(pusher.pid!)
+  pusher.stderr.on('data', chunk => {
+    seen = (seen + chunk).slice(-100_000)
+  })
+  pusher.stdin.end()
+  const [code] = await once(pusher, 'close')
+  t.equal(code, 1)
+  t.match(seen, /… \d+ lines left out …/)
+  t.match(seen, /hook declined/)
+})
+
 t.test('what the daemon throws rejects the push, and is thrown to the caller', async t => {
   const h = await host(t)
   h.accepting.accept = async () => {
@@ -157,6 +185,24 @@ t.test('a pusher who leaves while the pack is on its way leaves nothing either',
   await answered
   t.same(await objectsOf(h.repo), [])
   t.same(await processesIn(h.repo), [])
+})
+
+t.test('what git started and does not stop when asked is ended with it', async t => {
+  const stubborn = '#!/bin/sh\ntrap "" TERM\ncd "$GIT_DIR" && echo started\nwhile :; do sleep 1; done\n'
+  const folder = t.testdir({ 'pre-receive': stubborn })
+  await chmod(join(folder, 'pre-receive'), 0o755)
+  const h = await host(t, { hooks: folder })
+  await h.commit({ a: 'a' })
+  const client = h.begin(['push', 'davit', 'main'])
+  client.stdin.end()
+  for await (const chunk of client.stderr) if (String(chunk).includes('started')) break
+  const answered = once(h.server, 'answered')
+  process.kill(-client.pid!, 'SIGKILL')
+  await answered
+  t.match(h.results, [{ value: 143 }])
+  t.same(await objectsOf(h.repo), [])
+  while ((await processesIn(h.repo)).length) await new Promise(setImmediate)
+  t.pass('no process stays')
 })
 
 t.test('git that is killed under a deploy aborts the deploy', async t => {
@@ -354,7 +400,6 @@ async function objectsOf(repo: string): Promise<string[]> {
 }
 
 async function processesIn(folder: string): Promise<number[]> {
-  const { readlink } = await import('node:fs/promises')
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
   const here = await Promise.all(
     pids.map(async pid =>

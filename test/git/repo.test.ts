@@ -32,7 +32,7 @@ t.test('ensure puts back guards that were taken away', async t => {
 t.test('a folder with a name that git would read as syntax is only a name', async t => {
   const odd = join(t.testdir(), 'a "b" \\c #d')
   const log = pino({ level: 'silent' })
-  const repositories = openRepositories({ folder: odd, hooks, env: { PATH: process.env.PATH! }, log })
+  const repositories = openRepositories({ folder: odd, hooks, env: plainEnv(), log })
   await repositories.ensure('x')
   t.equal(await repositories.tip('x', 'main'), undefined)
 })
