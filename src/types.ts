@@ -70,6 +70,8 @@ export interface Out {
   detail(text: string): void
   /** ` !     text`, on stderr. */
   warn(text: string): void
+  /** One plain line of many: settles when there is room for the next, so that a slow reader slows the source. */
+  flushed(line: string): Promise<void>
 }
 
 /** What every operation is handed: who asked, where words for them go, and when to stop. */

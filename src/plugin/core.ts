@@ -72,7 +72,7 @@ export interface Core {
     /** Lines of the app's containers by time; with `follow` it goes on, through deploys, until the signal. */
     logs(app: AppName, options: LogsOptions): AsyncIterable<AppLogLine>
     /** A one-off command in the live release's image. Answers its exit code. */
-    run(app: AppName, words: readonly string[], io: RunIo): Promise<number>
+    run(app: AppName, words: readonly string[], io: RunIo, call: Call): Promise<number>
   }
   readonly repository: {
     /** What is pushed to it is deployed; undefined before the first push unless set. */
@@ -81,8 +81,11 @@ export interface Core {
   }
   readonly access: {
     keys(): readonly Key[]
-    /** `line` as in an authorized_keys file. UserErrors say what is wrong with it. */
-    addKey(name: string, line: string): Key
+    /** UserError `name-taken`, `key-taken`, `bad-name`. */
+    addKey(
+      name: string,
+      key: { readonly fingerprint: string; readonly type: string; readonly blob: string },
+    ): Key
     /** By the key's own name or by fingerprint. Answers what went. UserError `key-missing`, `last-key`. */
     removeKey(
       which: { readonly name: string } | { readonly fingerprint: string },

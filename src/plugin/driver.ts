@@ -9,9 +9,7 @@ export interface Member {
   readonly context: Context
 }
 
-type Caller<N extends HookName> = (
-  ...args: [...Parameters<Hooks[N]>, Call]
-) => Promise<
+type Caller<N extends HookName> = (...args: [...Parameters<Hooks[N]>, Call]) => Promise<
   {
     before: void
     after: void

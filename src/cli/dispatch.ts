@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+
+import { UserError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Command } from '../plugin/command.ts'
+import type { Context } from '../plugin/define.ts'
+import { words as splitWords } from '../ssh/words.ts'
+import type { Store } from '../store/store.ts'
+import type { Out, Session } from '../types.ts'
+import { confirmed } from './confirm.ts'
+import { type Abouts, commandHelp, overview, topicHelp, topicOf } from './help.ts'
+import { createOut } from './output.ts'
+import { parseArguments, type Request, readRequest } from './parse.ts'
+import { report } from './report.ts'
+
+/** A command with the context of the plugin, or of the core, that it came from. */
+export interface Entry {
+  readonly command: Command
+  readonly context: Context
+}
+
+export interface Desk {
+  readonly entries: ReadonlyMap<string, Entry>
+  readonly abouts: Abouts
+  readonly store: Store
+  readonly log: Logger
+  /** git-receive-pack and its like: the words after splitting. Answers git's exit code. */
+  readonly git: (words: readonly string[], session: Session) => Promise<number>
+}
+
+/** One session, from the line to its exit code. Every command, stream and push passes here, and nowhere else. */
+export async function dispatch(session: Session, desk: Desk): Promise<number> {
+  const id = randomBytes(4).toString('hex')
+  const log = desk.log.child({ session: id, person: session.by.person, key: session.by.key })
+  let out = createOut(session, { plain: session.terminal === undefined })
+  try {
+    const words = 'line' in session.command ? splitWords(session.command.line) : session.command.words
+    if (/^git-(receive-pack|upload-pack|upload-archive)$/.test(words[0] ?? '')) {
+      authorise(session, words[0]!)
+      return await audited(words.join(' '), session, desk, () => desk.git(words, session))
+    }
+    const request = readRequest(words)
+    if (request.quiet) out = createOut(session, { plain: true })
+    return await answer(request, { session, out, desk })
+  } catch (error) {
+    return report(error, out, { log, id })
+  }
+}
+
+interface Asked {
+  readonly session: Session
+  readonly out: Out
+  readonly desk: Desk
+}
+
+async function answer(request: Request, asked: Asked): Promise<number> {
+  const { session, out, desk } = asked
+  const help = findHelp(request, asked)
+  if (help !== undefined) {
+    out(help)
+    return 0
+  }
+  const entry = desk.entries.get(request.name)
+  if (!entry)
+    throw new UserError(
+      'no-command',
+      `\`${request.name}\` is not a davit command.`,
+      'See what there is: help',
+    )
+  authorise(session, request.name)
+  return runCommand(entry, request, asked)
+}
+
+async function runCommand(
+  { command, context }: Entry,
+  request: Request,
+  { session, out, desk }: Asked,
+): Promise<number> {
+  const { values, force, shown } = parseArguments(command, wordsOf(command, request))
+  const work = async () => {
+    const question = command.confirm?.(values)
+    if (question && !force && !request.force) await confirmed(question, session)
+    const signal = AbortSignal.any([session.signal, context.signal])
+    return (await command.run(values, { ...context, by: session.by, out, signal, session })) ?? 0
+  }
+  return command.reads ? work() : audited(shown.join(' '), session, desk, work)
+}
+
+/** A `--force` before the command's name counts for a command that declares one of its own, too. */
+function wordsOf({ args = {} }: Command, { force, words }: Request): readonly string[] {
+  const own = Object.values(args).some(each => each.place === 'flag' && each.label === 'force')
+  return force && own ? ['--force', ...words] : words
+}
+
+/** `help`, `TOPIC:help`, `COMMAND --help`, `ssh host` alone, and a bare topic that lists nothing. */
+function findHelp({ name, words }: Request, { session, desk }: Asked): string | undefined {
+  const commands = [...desk.entries.values()].map(each => each.command)
+  if (name === '') return greeting(session)
+  if (name === 'help') {
+    const topic = words.find(each => !each.startsWith('-'))
+    return (
+      (topic && commandOrTopic(topic, commands, desk)) ||
+      overview(commands, desk.abouts, { all: words.includes('--all') })
+    )
+  }
+  const asksHelp =
+    words.some((each, at) => (each === '--help' || each === '-h') && !words.slice(0, at).includes('--')) &&
+    name !== 'run'
+  if (name.endsWith(':help')) return topicHelp(topicOf(name), commands, desk.abouts)
+  if (asksHelp || (name === 'run' && words[0] === '--help')) return commandOrTopic(name, commands, desk)
+  return desk.entries.has(name) ? undefined : topicHelp(name, commands, desk.abouts)
+}
+
+function commandOrTopic(
+  name: string,
+  commands: readonly Command[],
+  { entries, abouts }: Desk,
+): string | undefined {
+  const command = entries.get(name)?.command
+  const topic = topicHelp(name, commands, abouts)
+  if (!command) return topic
+  return topic && commands.some(each => each.name.startsWith(`${name}:`))
+    ? `${commandHelp(command)}\n\n${topic}`
+    : commandHelp(command)
+}
+
+function greeting({ by }: Session): string {
+  return [
+    `You are ${by.person}, ${by.role} here, with the key ${by.key}.`,
+    '',
+    'Make an app:        apps:create NAME',
+    'Put it live:        git remote add davit ssh://davit@HOST/NAME, then: git push davit main',
+    'See what there is:  apps:list, logs APP, help',
+  ].join('\n')
+}
+
+/** The one gate: who may run what. Deny by default; admins may do everything, and for now everybody is one. */
+function authorise({ by }: Session, name: string): void {
+  if (by.role === 'admin') return
+  throw new UserError('not-allowed', `${by.person} may not run ${name}.`, 'Ask an admin of this host.')
+}
+
+/** One audit row for everything a person may have changed, with its result. */
+async function audited(
+  line: string,
+  { by }: Session,
+  { store }: Desk,
+  work: () => Promise<number>,
+): Promise<number> {
+  let exit = 1
+  try {
+    exit = await work()
+    return exit
+  } catch (error) {
+    if (error instanceof UserError) exit = error.exit
+    throw error
+  } finally {
+    store.audit.add({ by, line, exit, at: new Date() })
+  }
+}

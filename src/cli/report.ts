@@ -1,0 +1,23 @@
+import { HookError, messageOf, UserError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Out } from '../types.ts'
+
+/**
+ * An error as the person reads it, and its exit code. What they can put right says what is wrong and how to go on; anything else is a
+ * bug: the person gets an id, the log gets the stack.
+ */
+export function report(error: unknown, out: Out, { log, id }: { log: Logger; id: string }): number {
+  if (error instanceof UserError) {
+    out.warn(error.message)
+    if (error.hint) out.warn(error.hint)
+    return error.exit
+  }
+  if (error instanceof HookError) {
+    log.warn({ err: error }, 'a plugin stopped an operation')
+    out.warn(messageOf(error))
+    return 1
+  }
+  log.error({ err: error, id }, 'a bug')
+  out.warn(`Something went wrong inside Davit; nothing you can put right. The log has it under ${id}.`)
+  return 1
+}

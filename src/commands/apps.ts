@@ -1,0 +1,68 @@
+import { appName, choice, flag, newAppName, option } from '../plugin/args.ts'
+import { defineCommand } from '../plugin/command.ts'
+import { defineReport, type Topic } from '../plugin/property.ts'
+
+const topic: Topic = {
+  name: 'apps',
+  async facts(app, core) {
+    const live = core.releases.live(app)
+    return {
+      'created-at': String(Math.floor(core.apps.get(app).createdAt.getTime() / 1000)),
+      'deploy-source': live ? 'git-push' : '',
+      'deploy-source-metadata': live?.revision ?? '',
+      release: live ? String(live.number) : '',
+      locked: 'false',
+    }
+  },
+}
+
+export const about = 'Manage apps'
+
+export const commands = [
+  defineCommand({
+    name: 'apps:create',
+    about: 'Make an app',
+    args: { app: newAppName() },
+    async run({ app }, { core, out, by, signal }) {
+      out.step(`Creating ${app}...`)
+      await core.apps.create(app, { by, out, signal })
+      out(`Push to it with: git remote add davit ssh://davit@HOST/${app} && git push davit main`)
+    },
+  }),
+
+  defineCommand({
+    name: 'apps:destroy',
+    about: 'Destroy an app with all that belongs to it: containers, images, releases, config, repository',
+    args: { app: appName() },
+    confirm: ({ app }) => ({ name: app, loses: `${app} is destroyed with everything that belongs to it.` }),
+    async run({ app }, { core, out, by, signal }) {
+      core.apps.get(app)
+      out(`Destroying ${app} (including all add-ons)`)
+      await core.apps.destroy(app, { by, out, signal })
+    },
+  }),
+
+  defineCommand({
+    name: 'apps:list',
+    about: 'List the apps',
+    reads: true,
+    args: { format: option('format', choice('stdout', 'json'), { about: 'stdout or json' }) },
+    run({ format }, { core, out }) {
+      const names = core.apps.list().map(each => each.name)
+      if (format === 'json') return out(JSON.stringify(names))
+      if (names.length === 0) return out.warn("You haven't deployed any applications yet")
+      out.headline('My Apps')
+      for (const name of names) out(name)
+    },
+  }),
+
+  defineCommand({
+    name: 'apps:exists',
+    about: 'Exit 0 when the app is there, 20 when not',
+    reads: true,
+    args: { app: appName(), quiet: flag('quiet') },
+    run: ({ app }, { core }) => void core.apps.get(app),
+  }),
+
+  defineReport(topic),
+]

@@ -1,0 +1,96 @@
+import { retire } from '../deploy/retire.ts'
+import { appMissing, Cancelled } from '../errors.ts'
+import type { Core } from '../plugin/core.ts'
+import type { App, AppName, Call } from '../types.ts'
+import { hostnamesOf, refuseForeign } from './domains.ts'
+import { appLabels, ownCall, type Rooms } from './rooms.ts'
+
+export function createApps(rooms: Rooms): Core['apps'] {
+  const { store } = rooms
+  return {
+    find: name => findApp(name, rooms),
+    get: name => getApp(name, rooms),
+    list: () => store.apps.list().filter(each => !each.retired),
+    create: (name, call) => create(name, call, rooms),
+    destroy: (name, call) => destroy(getApp(name, rooms), call, rooms),
+  }
+}
+
+/** An app being destroyed is not there any more. */
+export function findApp(name: string, { store }: Pick<Rooms, 'store'>): App | undefined {
+  const app = store.apps.find(name)
+  return app?.retired ? undefined : app
+}
+
+/** Throws UserError `app-missing`, exit 20. */
+export function getApp(name: string, rooms: Pick<Rooms, 'store'>): App {
+  const app = findApp(name, rooms)
+  if (!app) throw appMissing(name)
+  return app
+}
+
+async function create(name: AppName, call: Call, rooms: Rooms): Promise<App> {
+  const { store, hooks } = rooms
+  const app = store.transaction(() => {
+    const made = store.apps.add(name)
+    refuseForeign(name, hostnamesOf(name, store), store)
+    return made
+  })
+  try {
+    await hooks.beforeCreate({ app }, call)
+    await rooms.repositories.ensure(name)
+  } catch (error) {
+    await rooms.repositories.remove(name)
+    store.apps.remove(name)
+    throw error
+  }
+  await rooms.routes.refresh(app, call)
+  await hooks.afterCreate({ app }, call)
+  return app
+}
+
+async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
+  await rooms.queue.exclusive(app.name, `the end of ${app.name}`, call, async () => {
+    await rooms.hooks.beforeDestroy({ app }, call)
+    if (call.signal.aborted) throw new Cancelled('Cancelled; nothing was destroyed.')
+    rooms.store.apps.retire(app.name) // From here it only goes forward; reconcile finishes after a kill.
+    await destroyRest(app, rooms)
+  })
+  await rooms.hooks.afterDestroy({ app }, { ...call, signal: rooms.signal })
+}
+
+/** What is left of a retired app: route, containers, network, images, repository, and its rows last. */
+export async function destroyRest(app: App, rooms: Rooms): Promise<void> {
+  const { store, engine } = rooms
+  await rooms.routes
+    .forget(app)
+    .catch((err: unknown) => rooms.log.warn({ err }, 'the proxy is told when it is back'))
+  const infos = await engine.containers(appLabels(rooms, app.name))
+  await Promise.all(infos.map(each => engine.remove(each.name)))
+  const network = store.networks.of(app.name)
+  if (network) await engine.removeNetwork(network.name)
+  for (const image of await engine.images(appLabels(rooms, app.name))) {
+    for (const tag of image.tags.filter(each => each.startsWith(`davit-app/${rooms.settings.instance}/`)))
+      await engine.removeImage(tag)
+  }
+  await rooms.repositories.remove(app.name)
+  store.apps.remove(app.name)
+}
+
+/** Takes an app's containers away and keeps everything else; its hostnames answer 503. */
+export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void> {
+  const { store } = rooms
+  await rooms.queue.exclusive(app.name, `ps:stop ${app.name}`, call, async () => {
+    await rooms.routes.point(app, [], call)
+    const step = store.transaction(() => {
+      store.properties.set('ps', app.name, 'stopped', 'true')
+      return retire.begin(
+        app,
+        store.containers.of(app.name).filter(each => each.state === 'wanted'),
+        rooms,
+      )
+    })
+    await rooms.routes.refresh(app, ownCall(rooms))
+    if (step) await retire.finish(step, rooms)
+  })
+}

@@ -1,0 +1,73 @@
+import { redeploy } from '../deploy/deploy.ts'
+import { messageOf, UserError } from '../errors.ts'
+import type { Core } from '../plugin/core.ts'
+import { readConfigKey } from '../plugin/names.ts'
+import type { App, AppName, Call, Env } from '../types.ts'
+import { getApp } from './apps.ts'
+import type { Rooms } from './rooms.ts'
+
+type Change = Parameters<Core['config']['change']>[1]
+
+export function createConfig(rooms: Rooms): Core['config'] {
+  return {
+    list: app => rooms.store.config.list(app),
+    env: app => ({ ...values(undefined, rooms), ...values(app, rooms) }),
+    change: (app, change, call) => changeConfig(app, change, call, rooms),
+  }
+}
+
+async function changeConfig(
+  name: AppName | undefined,
+  change: Change,
+  call: Call,
+  rooms: Rooms,
+): Promise<void> {
+  const { set = {}, unset = [] } = change
+  for (const key of [...Object.keys(set), ...unset]) readConfigKey(key)
+  refuseProvided(name, [...Object.keys(set), ...unset], rooms)
+  if (!rooms.store.config.change(name, { set, unset })) return
+  const apps = name ? [getApp(name, rooms)] : rooms.store.apps.list().filter(each => !each.retired)
+  const failed: string[] = []
+  for (const app of apps) {
+    await rooms.hooks.afterConfig({ app, set: Object.keys(set), unset }, call)
+    if (change.restart)
+      await restart(app, [...Object.keys(set), ...unset], call, rooms).catch((error: unknown) => {
+        if (name) throw error
+        failed.push(`${app.name}: ${messageOf(error)}`)
+      })
+  }
+  if (failed.length > 0) throw stored(failed.join('; '), undefined)
+}
+
+async function restart(app: App, keys: readonly string[], call: Call, rooms: Rooms): Promise<void> {
+  if (!rooms.store.releases.live(app.name)) return
+  call.out.step(`Restarting app ${app.name}`)
+  try {
+    await redeploy(app, `config:set ${keys.join(' ')}`, call, rooms)
+  } catch (error) {
+    if (error instanceof UserError) throw stored(error.message, error)
+    throw error
+  }
+}
+
+function stored(reason: string, cause: UserError | undefined): UserError {
+  const hint = ['The values are stored; the old release is still serving.', cause?.hint]
+    .filter(Boolean)
+    .join(' ')
+  return new UserError('restart-failed', reason, hint, { cause })
+}
+
+/** A plugin's value is not a person's to set. */
+function refuseProvided(app: AppName | undefined, keys: readonly string[], { store }: Rooms): void {
+  const provided = store.config.list(app).find(each => each.owner !== '' && keys.includes(each.key))
+  if (provided)
+    throw new UserError(
+      'config-provided',
+      `${provided.key} is provided by ${provided.owner}.`,
+      `Change it with ${provided.owner}'s own commands.`,
+    )
+}
+
+function values(app: AppName | undefined, { store }: Rooms): Env {
+  return Object.fromEntries(store.config.list(app).map(each => [each.key, each.value]))
+}

@@ -1,0 +1,31 @@
+import type { Core } from '../plugin/core.ts'
+import { createAccess } from './access.ts'
+import { createApps, getApp } from './apps.ts'
+import { createConfig } from './config.ts'
+import { createDomains } from './domains.ts'
+import { logsOf } from './logs.ts'
+import { createProcesses } from './processes.ts'
+import { createProperties } from './properties.ts'
+import { createReleases } from './releases.ts'
+import { createRepository } from './repository.ts'
+import type { Rooms } from './rooms.ts'
+import { runTask } from './tasks.ts'
+
+/** Everything that commands and plugins may ask for, over the workshop's rooms. */
+export function createCore(version: string, rooms: Rooms): Core {
+  return {
+    version,
+    apps: createApps(rooms),
+    config: createConfig(rooms),
+    domains: createDomains(rooms),
+    properties: createProperties(rooms),
+    processes: createProcesses(rooms),
+    releases: createReleases(rooms),
+    repository: createRepository(rooms),
+    access: createAccess(rooms),
+    containers: {
+      logs: (app, options) => logsOf(getApp(app, rooms), options, rooms),
+      run: (app, words, io, call) => runTask(getApp(app, rooms), words, io, { call, rooms }),
+    },
+  }
+}

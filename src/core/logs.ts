@@ -1,0 +1,136 @@
+import type { Engine, LogLine } from '../docker/engine.ts'
+import { UserError } from '../errors.ts'
+import type { AppLogLine, LogsOptions } from '../plugin/core.ts'
+import type { App } from '../types.ts'
+import { appLabels, type Rooms } from './rooms.ts'
+
+type From = { readonly name: string; readonly from: string }
+
+/** Lines of the app's containers. Without `follow`: the last ones of each, by time. With it: those, then on, through deploys. */
+export async function* logsOf(app: App, options: LogsOptions, rooms: Rooms): AsyncIterable<AppLogLine> {
+  const sources = await sourcesOf(app, options, rooms)
+  if (!options.follow) {
+    if (sources.length === 0)
+      throw new UserError(
+        'no-containers',
+        `${app.name} has no running container.`,
+        `Its releases: releases:list ${app.name}`,
+      )
+    yield* await lastOf(sources, options, rooms.engine)
+    return
+  }
+  yield* following(app, sources, options, rooms)
+}
+
+async function sourcesOf(app: App, { process }: LogsOptions, rooms: Rooms): Promise<From[]> {
+  const infos = await rooms.engine.containers(appLabels(rooms, app.name))
+  return infos
+    .filter(({ labels }) => labels['com.davit.process'] && (process === undefined || isOf(labels, process)))
+    .map(({ name, labels }) => ({
+      name,
+      from: `${labels['com.davit.process']}.${labels['com.davit.index']}`,
+    }))
+    .sort((a, b) => (a.from < b.from ? -1 : 1))
+}
+
+/** `web`, or one container of it: `web.1`. */
+function isOf(labels: Readonly<Record<string, string>>, process: string): boolean {
+  return (
+    process === labels['com.davit.process'] ||
+    process === `${labels['com.davit.process']}.${labels['com.davit.index']}`
+  )
+}
+
+async function lastOf(
+  sources: readonly From[],
+  { tail, signal }: LogsOptions,
+  engine: Engine,
+): Promise<AppLogLine[]> {
+  const all = await Promise.all(
+    sources.map(async ({ name, from }) => {
+      const lines: AppLogLine[] = []
+      for await (const line of engine.logs(name, { tail, signal })) lines.push(toApp(from, line))
+      return lines
+    }),
+  )
+  return all
+    .flat()
+    .sort((a, b) => a.at.getTime() - b.at.getTime())
+    .slice(-tail)
+}
+
+function toApp(from: string, { at, text }: LogLine): AppLogLine {
+  return { at, from, text }
+}
+
+/** Merges the containers' streams as lines come; a container that starts later joins in with all it says. */
+async function* following(
+  app: App,
+  sources: readonly From[],
+  options: LogsOptions,
+  rooms: Rooms,
+): AsyncIterable<AppLogLine> {
+  const { signal } = options
+  const merged = createMerge(signal)
+  const follow = (source: From, tail: number | undefined) =>
+    merged.add(async push => {
+      const limits = tail === undefined ? {} : { tail }
+      for await (const line of rooms.engine.logs(source.name, { ...limits, follow: true, signal }))
+        await push(toApp(source.from, line))
+    })
+  const known = new Set(sources.map(each => each.name))
+  const newcomers = async () => {
+    for await (const event of rooms.engine.events({ labels: appLabels(rooms, app.name), signal })) {
+      if (event.kind === 'container' && event.action === 'die') known.delete(event.name)
+      if (event.kind === 'container' && event.action !== 'start') continue
+      for (const source of await sourcesOf(app, options, rooms)) {
+        if (!known.has(source.name)) follow(source, undefined)
+        known.add(source.name)
+      }
+    }
+  }
+  for (const source of sources) follow(source, options.tail)
+  merged.add(newcomers)
+  yield* merged.lines()
+}
+
+interface Merge {
+  add(source: (push: (line: AppLogLine) => Promise<void>) => Promise<void>): void
+  lines(): AsyncIterable<AppLogLine>
+}
+
+/** Many sources, one reader; a source waits until its line was taken, so that nothing piles up. */
+function createMerge(signal: AbortSignal): Merge {
+  const waiting: { line: AppLogLine; taken: () => void }[] = []
+  let failure: unknown
+  let wake = Promise.withResolvers<void>()
+  const push = (line: AppLogLine) => {
+    const taken = Promise.withResolvers<void>()
+    waiting.push({ line, taken: taken.resolve })
+    wake.resolve()
+    return taken.promise
+  }
+  signal.addEventListener('abort', () => wake.resolve(), { once: true })
+  return {
+    add(source) {
+      source(push).catch((error: unknown) => {
+        if (!signal.aborted) failure = error
+        wake.resolve()
+      })
+    },
+    async *lines() {
+      while (!signal.aborted) {
+        const next = waiting.shift()
+        if (next) {
+          next.taken()
+          yield next.line
+        } else if (failure) {
+          throw failure
+        } else {
+          await wake.promise
+          wake = Promise.withResolvers()
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import { isStopped, respread } from '../deploy/deploy.ts'
+import { formationOf } from '../deploy/spec.ts'
+import { UserError } from '../errors.ts'
+import type { Core } from '../plugin/core.ts'
+import { isProcessName } from '../plugin/names.ts'
+import type { App, AppName, Formation } from '../types.ts'
+import { getApp, stopApp } from './apps.ts'
+import { appLabels, type Rooms } from './rooms.ts'
+
+export function createProcesses(rooms: Rooms): Core['processes'] {
+  const { store } = rooms
+  return {
+    formation: app => formationNow(app, rooms),
+
+    async scale(name, counts, { rollout }, call) {
+      const app = getApp(name, rooms)
+      checkCounts(app, counts, rooms)
+      const change = () => store.formation.set(name, counts)
+      if (!rollout) return change()
+      const before = formationNow(name, rooms)
+      await respread(app, { what: `ps:scale ${name}`, before: change }, call, rooms).catch(
+        (error: unknown) => {
+          store.formation.set(
+            name,
+            Object.fromEntries(Object.keys(counts).map(each => [each, before[each] ?? 0])),
+          )
+          throw error
+        },
+      )
+    },
+
+    async restart(name, { process }, call) {
+      const app = getApp(name, rooms)
+      if (process !== undefined) mustHave(app, process, rooms)
+      await respread(
+        app,
+        { what: `ps:restart ${name}`, fresh: each => process === undefined || each.process === process },
+        call,
+        rooms,
+      )
+    },
+
+    stop: (name, call) => stopApp(getApp(name, rooms), call, rooms),
+
+    async start(name, call) {
+      const app = getApp(name, rooms)
+      const wasStopped = isStopped(app, rooms)
+      const before = () => store.properties.set('ps', name, 'stopped', undefined)
+      await respread(app, { what: `ps:start ${name}`, before }, call, rooms).catch((error: unknown) => {
+        if (wasStopped) store.properties.set('ps', name, 'stopped', 'true')
+        throw error
+      })
+    },
+
+    stopped: name => isStopped(getApp(name, rooms), rooms),
+
+    async status(name) {
+      const infos = await rooms.engine.containers(appLabels(rooms, name))
+      return store.containers
+        .of(name)
+        .filter(each => each.state === 'wanted')
+        .map(each => {
+          const info = infos.find(info => info.name === each.name)
+          const says = info?.state ?? 'missing'
+          return { ...each, running: says === 'running', says }
+        })
+    },
+  }
+}
+
+/** Before the first deploy nobody knows the processes: as set, with one web. */
+function formationNow(app: AppName, { store }: Rooms): Formation {
+  const set = store.formation.of(app)
+  const live = store.releases.live(app)
+  return live
+    ? formationOf(live.procfile, set)
+    : formationOf({ web: '', ...Object.fromEntries(Object.keys(set).map(each => [each, ''])) }, set)
+}
+
+function checkCounts(app: App, counts: Formation, rooms: Rooms): void {
+  for (const process of Object.keys(counts)) {
+    if (process === 'release')
+      throw new UserError('bad-process', 'release is run once per release; it cannot be scaled.')
+    if (!isProcessName(process))
+      throw new UserError('bad-process', `${JSON.stringify(process)} cannot be a process name.`)
+    mustHave(app, process, rooms)
+  }
+}
+
+function mustHave(app: App, process: string, { store }: Rooms): void {
+  const live = store.releases.live(app.name)
+  if (!live || (process in live.procfile && process !== 'release')) return
+  const known = Object.keys(formationOf(live.procfile, {})).join(', ')
+  throw new UserError('process-missing', `${app.name} has no process ${process}.`, `It has: ${known}`)
+}

@@ -1,0 +1,55 @@
+import type { Background } from '../deploy/background.ts'
+import type { Queue } from '../deploy/queue.ts'
+import type { Routes } from '../deploy/routes.ts'
+import type { Engine } from '../docker/engine.ts'
+import type { Edge } from '../edge/wire.ts'
+import type { Repositories } from '../git/push.ts'
+import type { Logger } from '../log.ts'
+import type { Driver } from '../plugin/driver.ts'
+import type { Settings } from '../settings.ts'
+import type { Store } from '../store/store.ts'
+import type { Call, Identity, Out } from '../types.ts'
+
+/** The cellar's rooms, the hooks, and the daemon's own settings and end. */
+export interface Cellar {
+  readonly settings: Settings
+  readonly store: Store
+  readonly engine: Engine
+  readonly edge: Edge
+  readonly repositories: Repositories
+  readonly hooks: Driver
+  readonly log: Logger
+  /** Aborts when the daemon is asked to end. */
+  readonly signal: AbortSignal
+}
+
+/** What the workshop works with. */
+export interface Rooms extends Cellar {
+  readonly queue: Queue
+  readonly routes: Routes
+  readonly background: Background
+}
+
+/** Labels of everything an instance makes on the engine. */
+export function instanceLabels({ settings }: Pick<Rooms, 'settings'>): Record<string, string> {
+  return { 'com.davit.instance': settings.instance }
+}
+
+export function appLabels(rooms: Pick<Rooms, 'settings'>, app: string): Record<string, string> {
+  return { ...instanceLabels(rooms), 'com.davit.app': app }
+}
+
+export const nobody: Identity = { person: 'davit', key: 'davit', role: 'admin' }
+
+/** A call of the daemon's own, with nobody at the terminal: words go to the log. */
+export function ownCall({ log, signal }: Pick<Rooms, 'log' | 'signal'>): Call {
+  const tell = (text: string) => log.debug(text)
+  const out: Out = Object.assign((line: string) => tell(line), {
+    step: tell,
+    headline: tell,
+    detail: tell,
+    flushed: async (text: string) => tell(text),
+    warn: (text: string) => log.warn(text),
+  })
+  return { by: nobody, out, signal }
+}

@@ -1,0 +1,51 @@
+import { randomHex } from '../deploy/random.ts'
+import { specOf } from '../deploy/spec.ts'
+import { createTask } from '../deploy/task.ts'
+import { UserError } from '../errors.ts'
+import type { RunIo } from '../plugin/core.ts'
+import type { App, Call, ContainerSpec } from '../types.ts'
+import type { Rooms } from './rooms.ts'
+
+/** A fresh container of the live release, with the person at its other end. Answers the command's exit code; removes the container. */
+export async function runTask(
+  app: App,
+  words: readonly string[],
+  io: RunIo,
+  { call, rooms }: { call: Call; rooms: Rooms },
+): Promise<number> {
+  const spec = await taskSpec(app, words, io, { call, rooms })
+  const name = await createTask(
+    { app: app.name, kind: 'run', spec, interactive: { tty: io.terminal !== undefined } },
+    rooms,
+  )
+  try {
+    const { terminal, ...streams } = io
+    const attached = await rooms.engine.attach(name, { ...streams, ...(terminal ? { terminal } : {}) })
+    // Asked before the start: a command that ends at once would otherwise be missed.
+    const exited = rooms.engine.wait(name, { signal: io.signal })
+    const [code] = await Promise.all([exited, rooms.engine.start(name), attached.done])
+    return code
+  } finally {
+    await rooms.engine.remove(name)
+  }
+}
+
+/** A process name alone runs that process's line; other words run as they are. */
+async function taskSpec(
+  app: App,
+  words: readonly string[],
+  { env }: RunIo,
+  { call, rooms }: { call: Call; rooms: Rooms },
+): Promise<ContainerSpec> {
+  const release = rooms.store.releases.live(app.name)
+  if (!release)
+    throw new UserError(
+      'not-deployed',
+      `${app.name} was never deployed; there is no image to run.`,
+      `Push it first: git push davit main`,
+    )
+  const line = words.length === 1 ? release.procfile[words[0]!] : undefined
+  const { spec } = await specOf('run', { app, release, line: line ?? '' }, call, rooms)
+  const command = line === undefined ? words : spec.command
+  return { ...spec, command, env: { ...spec.env, DYNO: `run.${randomHex(4)}`, ...env } }
+}

@@ -1,0 +1,204 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { dispatch, type Entry } from './cli/dispatch.ts'
+import { serveLocal } from './cli/local.ts'
+import { serveGit } from './cli/push.ts'
+import { abouts, commands } from './commands/index.ts'
+import { createCore } from './core/core.ts'
+import type { Cellar, Rooms } from './core/rooms.ts'
+import { createBackground } from './deploy/background.ts'
+import { acceptPush } from './deploy/push.ts'
+import { createQueue } from './deploy/queue.ts'
+import { createReconciler, removeTasks } from './deploy/reconcile.ts'
+import { createRoutes } from './deploy/routes.ts'
+import { resume } from './deploy/steps.ts'
+import { openEngine } from './docker/dockerode.ts'
+import type { Engine } from './docker/engine.ts'
+import { connectEdge } from './edge/client.ts'
+import { UserError } from './errors.ts'
+import { checkHook } from './git/receive.ts'
+import { openRepositories } from './git/repo.ts'
+import type { Logger } from './log.ts'
+import type { Core } from './plugin/core.ts'
+import type { Context } from './plugin/define.ts'
+import { createDriver, type Member } from './plugin/driver.ts'
+import { commandsOf, loadPlugins } from './plugin/load.ts'
+import { readHostname } from './plugin/names.ts'
+import { plainEnv, root, type Settings } from './settings.ts'
+import { ensureHostKey } from './ssh/hostkey.ts'
+import { serveSsh } from './ssh/server.ts'
+import { openStore } from './store/open.ts'
+import type { Store } from './store/store.ts'
+import type { Session } from './types.ts'
+
+/** How long sessions under way have when the daemon is asked to end. Apps and proxy go on without it. */
+const graceMs = 10_000
+
+/** `davit serve`: everything but traffic, until the signal. The one place where all rooms are put together. */
+export async function serve(
+  settings: Settings,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<void> {
+  for (const folder of ['git', 'ssh', 'plugins'])
+    mkdirSync(join(settings.data, folder), { recursive: true, mode: 0o700 })
+  const hooksFolder = join(root, 'scripts/git-hooks')
+  await checkHook(hooksFolder)
+  const store = openStore({ file: join(settings.data, 'davit.db'), keyFile: join(settings.data, 'seal.key') })
+  const pidFile = join(settings.data, 'daemon.pid')
+  writeFileSync(pidFile, `${process.pid}\n`)
+  try {
+    firstStart(settings, store)
+    const members: Member[] = []
+    const engine = await engineUp(settings, { log, signal })
+    const cellar: Cellar = {
+      settings,
+      store,
+      engine,
+      edge: connectEdge({ socketPath: join(settings.data, 'proxy/control.sock'), log }),
+      repositories: openRepositories({
+        folder: join(settings.data, 'git'),
+        hooks: hooksFolder,
+        env: plainEnv(),
+        log,
+      }),
+      hooks: createDriver(() => members),
+      log,
+      signal,
+    }
+    const rooms: Rooms = {
+      ...cellar,
+      queue: createQueue(),
+      background: createBackground(log),
+      routes: createRoutes(cellar),
+    }
+    const core = createCore(versionOf(), rooms)
+    await loadInto(members, core, rooms)
+    await open(core, members, rooms)
+    cellar.edge.close()
+  } finally {
+    store.close()
+    rmSync(pidFile, { force: true })
+  }
+}
+
+/** Takes up what was interrupted, lets people in, and closes in the opposite order. */
+async function open(core: Core, members: readonly Member[], rooms: Rooms): Promise<void> {
+  const { settings, log, signal } = rooms
+  await rooms.routes
+    .syncAll()
+    .catch((err: unknown) => log.warn({ err }, 'the proxy is told the table when it is there'))
+  await removeTasks(rooms)
+  await resume(rooms)
+  const reconciler = createReconciler(rooms)
+  await reconciler.now()
+  rooms.background.run('reconcile', () => reconciler.watch())
+
+  const run = desk(core, members, rooms)
+  const local = await serveLocal({ path: settings.socket, run, log })
+  const ssh = await serveSsh({
+    listen: settings.inherited.ssh === undefined ? settings.sshListen : { fd: settings.inherited.ssh },
+    hostKey: await ensureHostKey(join(settings.data, 'ssh')),
+    findIdentity: fingerprint => identityOf(fingerprint, rooms.store),
+    run,
+    log,
+  })
+  log.info(`ready: SSH on port ${ssh.port}, local socket ${settings.socket}`)
+  if (rooms.store.keys.list().length === 0)
+    log.warn('nobody can come in over SSH yet: davit ssh-keys:add NAME FILE')
+  await aborted(signal)
+  log.info('the daemon ends; apps and proxy go on')
+  local.close()
+  await ssh.close({ graceMs })
+  await rooms.queue.idle()
+  for (const { plugin, context } of members.toReversed()) await plugin.stop?.(context)
+  await Promise.race([rooms.background.idle(), pause(graceMs, undefined, { ref: false })])
+}
+
+function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: Session) => Promise<number> {
+  const { store, log, repositories } = rooms
+  const git = (words: readonly string[], session: Session) =>
+    serveGit(words, session, {
+      core,
+      repositories,
+      log,
+      accept: (app, push, call) => acceptPush(app, push, call, rooms),
+    })
+  const own: Context = { core, kv: kvOf(store, 'davit'), dir: rooms.settings.data, log, signal: rooms.signal }
+  const entries = new Map<string, Entry>(commands.map(command => [command.name, { command, context: own }]))
+  for (const [name, { command, member }] of commandsOf(members)) {
+    if (entries.has(name))
+      throw new UserError('command-taken', `${member.plugin.name} brings ${name}, which Davit has itself.`)
+    entries.set(name, { command, context: member.context })
+  }
+  return session => dispatch(session, { entries, abouts, store, log, git })
+}
+
+async function loadInto(
+  members: Member[],
+  core: Core,
+  { settings, store, log, signal }: Rooms,
+): Promise<void> {
+  const { members: loaded, refused } = await loadPlugins({
+    folders: [join(root, 'plugins')],
+    data: join(settings.data, 'plugins'),
+    core,
+    kv: name => kvOf(store, name),
+    log,
+    signal,
+  })
+  for (const { name, reason } of refused) log.error({ plugin: name, reason }, 'a plugin is off')
+  members.push(...loaded)
+  for (const { plugin, context } of members) await plugin.start?.(context)
+}
+
+function kvOf({ kv }: Store, plugin: string): Context['kv'] {
+  return {
+    get: <T>(key: string) => kv.get(plugin, key) as T | undefined,
+    set: (key, value) => kv.set(plugin, key, value),
+    remove: key => kv.remove(plugin, key),
+    list: () => kv.list(plugin),
+  }
+}
+
+/** The engine may come later than we do, as after a reboot. */
+async function engineUp(
+  { docker, instance }: Settings,
+  { log, signal }: { log: Logger; signal: AbortSignal },
+): Promise<Engine> {
+  for (;;) {
+    try {
+      return await openEngine({ socketPath: docker, instance })
+    } catch (error) {
+      if (!(error instanceof UserError) || signal.aborted) throw error
+      log.warn(`${error.message} Trying again.`)
+      await pause(1_000, undefined, { signal })
+    }
+  }
+}
+
+/** `--domain` counts until somebody has said which domains there are. */
+function firstStart({ domain }: Settings, store: Store): void {
+  if (domain === undefined || store.properties.get('davit', undefined, 'started') === 'true') return
+  store.transaction(() => {
+    if (store.domains.global().length === 0) store.domains.setGlobal([readHostname(domain)])
+    store.properties.set('davit', undefined, 'started', 'true')
+  })
+}
+
+function identityOf(fingerprint: string, { keys }: Store) {
+  const key = keys.find(fingerprint)
+  return key && { person: key.person, key: key.fingerprint, role: key.role }
+}
+
+function versionOf(): string {
+  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

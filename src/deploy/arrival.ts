@@ -1,0 +1,56 @@
+import { lookup } from 'node:dns/promises'
+import { networkInterfaces } from 'node:os'
+
+import { hostnamesOf, urlsOf } from '../core/domains.ts'
+import type { Rooms } from '../core/rooms.ts'
+import type { App, Call } from '../types.ts'
+
+/** The end of a push: a URL that works, or which DNS record is missing. */
+export async function announce(app: App, call: Call, rooms: Rooms): Promise<void> {
+  const { out } = call
+  if (!rooms.store.containers.of(app.name).some(each => each.process === 'web' && each.state === 'wanted')) {
+    return out.headline(`${app.name} is deployed; it has no web process`)
+  }
+  const hostnames = hostnamesOf(app.name, rooms.store).filter(each => !each.startsWith('*.'))
+  if (hostnames.length === 0) {
+    out.headline(`${app.name} is deployed, but no domain leads to it`)
+    return out.detail(`Add one with: domains:add ${app.name} DOMAIN`)
+  }
+  out.headline(`${app.name} is deployed:`)
+  for (const url of urlsOf(app.name, rooms)) out.detail(url)
+  const advice = await Promise.all(hostnames.map(dnsAdvice))
+  for (const line of advice.flat()) out.detail(line)
+}
+
+/** Nothing when the name leads here. The lookup is the host's own, at most 3 s. */
+async function dnsAdvice(hostname: string): Promise<string[]> {
+  const own = ownAddresses()
+  const found = await Promise.race([addressesOf(hostname), timeout(3_000)])
+  if (found.some(each => own.has(each) || each.startsWith('127.') || each === '::1')) return []
+  const record = `${hostname}. A ${publicAddress() ?? 'the address of this host'}`
+  if (found.length === 0) return [`${hostname} has no address yet. Add this DNS record: ${record}`]
+  return [
+    `${hostname} leads to ${found.join(', ')}. Unless a proxy or router there forwards to this host, change its DNS record: ${record}`,
+  ]
+}
+
+async function addressesOf(hostname: string): Promise<string[]> {
+  const found = await lookup(hostname, { all: true }).catch(() => [])
+  return found.map(each => each.address)
+}
+
+function timeout(ms: number): Promise<string[]> {
+  return new Promise(resolve => setTimeout(() => resolve([]), ms).unref())
+}
+
+function ownAddresses(): Set<string> {
+  return new Set(interfaces().map(each => each.address))
+}
+
+function publicAddress(): string | undefined {
+  return interfaces().find(each => !each.internal && each.family === 'IPv4')?.address
+}
+
+function interfaces() {
+  return Object.values(networkInterfaces()).flatMap(each => each ?? [])
+}

@@ -1,0 +1,66 @@
+import { appLabels, type Rooms } from '../core/rooms.ts'
+import { UserError } from '../errors.ts'
+import type { App, Builder, Call, Procfile, Source } from '../types.ts'
+import { buildContext } from './context.ts'
+import { parseProcfile } from './procfile.ts'
+
+export interface Built {
+  /** Content id, `sha256:…`. */
+  readonly image: string
+  readonly procfile: Procfile
+  /** Where the image's web process listens: its first exposed port, or 5000. */
+  readonly port: number
+}
+
+/** The generated Dockerfile's name in the context; out of the way of the source's own. */
+const dockerfileName = '.davit.Dockerfile'
+
+/** Turns a source into an image under the tag. Throws UserErrors: `no-builder`, `bad-procfile`, BuildError. */
+export async function build(
+  app: App,
+  source: Source,
+  { tag, call }: { tag: string; call: Call },
+  rooms: Rooms,
+): Promise<Built> {
+  const event = { app, source }
+  const text = await source.read('Procfile')
+  const declared = text && parseProcfile(text.toString('utf8'))
+  await rooms.hooks.beforeBuild(event, call)
+  const found = await rooms.hooks.findBuilder(event, call)
+  if (!found) throw noBuilder()
+  const builder = await rooms.hooks.shapeBuild(found, event, call)
+  const procfile = declared ?? builder.processes ?? { web: '' }
+  call.out.step(`Building ${app.name} with ${builder.name}`)
+  const image = await buildImage(app, source, { builder, tag, call }, rooms)
+  const info = await rooms.engine.image(image)
+  return { image, procfile, port: info?.ports[0] ?? 5000 }
+}
+
+async function buildImage(
+  app: App,
+  source: Source,
+  how: { builder: Builder; tag: string; call: Call },
+  rooms: Rooms,
+): Promise<string> {
+  const { builder, tag, call } = how
+  const ignore = (await source.read('.dockerignore'))?.toString('utf8')
+  const files = { ...builder.files, [dockerfileName]: builder.dockerfile }
+  return rooms.engine.build({
+    context: buildContext(source, { files, ignore, signal: call.signal }),
+    dockerfile: dockerfileName,
+    tag,
+    ...(builder.target ? { target: builder.target } : {}),
+    buildArgs: builder.buildArgs ?? {},
+    labels: appLabels(rooms, app.name),
+    signal: call.signal,
+    line: call.out.detail,
+  })
+}
+
+function noBuilder(): UserError {
+  return new UserError(
+    'no-builder',
+    'Nothing in the source says how to run it.',
+    'Add one of: a Dockerfile; requirements.txt with an app.py, wsgi.py or manage.py; a Procfile.',
+  )
+}

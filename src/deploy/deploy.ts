@@ -1,0 +1,153 @@
+import type { Rooms } from '../core/rooms.ts'
+import { messageOf } from '../errors.ts'
+import type { App, Call, Env, Release, Source, Step } from '../types.ts'
+import { announce } from './arrival.ts'
+import { build } from './build.ts'
+import { NotReady } from './checks.ts'
+import { collectImages, imageTag } from './image.ts'
+import { randomHex } from './random.ts'
+import { runReleaseCommand } from './release-command.ts'
+import { type Rollout, rollout } from './rollout.ts'
+import { recorded } from './steps.ts'
+
+/** The road: a source becomes an image, the image a release, and the release goes live. Throws with nothing changed. */
+export async function deploy(app: App, source: Source, call: Call, rooms: Rooms): Promise<Release> {
+  return exclusive(app, `${call.by.person}'s push to ${app.name}`, call, rooms, async () => {
+    const tag = imageTag(app.name, `build-${randomHex(8)}`, rooms)
+    const release = await recorded({ app, kind: 'deploy', data: { tags: [tag] } }, rooms, async begun => {
+      const built = await build(app, source, { tag, call }, rooms)
+      const noted = { ...built, revision: source.revision, config: personsConfig(app, rooms), why: 'push' }
+      const { release, step } = await record(app, noted, { step: begun, tag, call }, rooms)
+      call.out.step(`Release ${release.number} of ${app.name}`)
+      await rollout(
+        { app, release, step, prepare: now => runReleaseCommand(app, release, now, rooms) },
+        call,
+        rooms,
+      )
+      return release
+    })
+    await announce(app, call, rooms)
+    return release
+  })
+}
+
+/** New config in front of traffic: a release from the live one's image. Before the first deploy there is nothing to do. */
+export async function redeploy(
+  app: App,
+  why: string,
+  call: Call,
+  rooms: Rooms,
+): Promise<Release | undefined> {
+  return exclusive(app, why, call, rooms, async () => {
+    const live = rooms.store.releases.live(app.name)
+    if (!live || isStopped(app, rooms)) return undefined
+    return again(app, live, { why, config: personsConfig(app, rooms), call }, rooms)
+  })
+}
+
+/** The code, Procfile and config of an older release, as a new one. */
+export async function rollback(app: App, target: () => Release, call: Call, rooms: Rooms): Promise<Release> {
+  return exclusive(app, `a rollback of ${app.name}`, call, rooms, async () => {
+    const old = target()
+    const config = rooms.store.releases.config(old)
+    const onLive = () => {
+      const unset = Object.keys(personsConfig(app, rooms)).filter(key => !(key in config))
+      rooms.store.config.change(app.name, { set: config, unset })
+    }
+    return again(app, old, { why: `rollback to ${old.number}`, config, call, onLive }, rooms)
+  })
+}
+
+/** The live release in the formation as it is now: scale, restart, start. */
+export async function respread(
+  app: App,
+  change: { what: string; fresh?: Rollout['fresh']; before?: () => void },
+  call: Call,
+  rooms: Rooms,
+): Promise<void> {
+  await exclusive(app, change.what, call, rooms, async () => {
+    change.before?.()
+    const release = rooms.store.releases.live(app.name)
+    if (!release || isStopped(app, rooms)) return
+    await recorded({ app, kind: 'respread', data: {} }, rooms, async step => {
+      await rollout({ app, release, step, ...(change.fresh ? { fresh: change.fresh } : {}) }, call, rooms)
+    })
+  })
+}
+
+async function again(
+  app: App,
+  from: Release,
+  { why, config, call, onLive }: { why: string; config: Env; call: Call; onLive?: () => void },
+  rooms: Rooms,
+): Promise<Release> {
+  return recorded({ app, kind: 'rerelease', data: {} }, rooms, async begun => {
+    const { image, revision, procfile, port } = from
+    const { release, step } = await record(
+      app,
+      { image, revision, procfile, port, config, why },
+      { step: begun, tag: image, call },
+      rooms,
+    )
+    await rollout({ app, release, step, ...(onLive ? { onLive } : {}) }, call, rooms)
+    return release
+  })
+}
+
+type Noted = Pick<Release, 'image' | 'revision' | 'procfile' | 'port' | 'why'> & { readonly config: Env }
+
+/** Lists the release and gives its image the release's own tag, both in the step, so that an undo takes both away. */
+async function record(
+  app: App,
+  noted: Noted,
+  from: { step: Step; tag: string; call: Call },
+  rooms: Rooms,
+): Promise<{ release: Release; step: Step }> {
+  const { store, engine } = rooms
+  const { release, tag, step } = store.transaction(() => {
+    const release = store.releases.add(app.name, { ...noted, by: from.call.by.person })
+    const tag = imageTag(app.name, release.number, rooms)
+    const tags = [...((from.step.data.tags as readonly string[] | undefined) ?? []), tag]
+    return {
+      release,
+      tag,
+      step: store.steps.advance(from.step, { phase: 'released', data: { release: release.number, tags } }),
+    }
+  })
+  await engine.tag(from.tag, tag)
+  if (from.tag !== noted.image) await engine.removeImage(from.tag)
+  return { release, step }
+}
+
+async function exclusive<T>(
+  app: App,
+  what: string,
+  call: Call,
+  rooms: Rooms,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await rooms.queue.exclusive(app.name, what, call, work)
+  } catch (error) {
+    if (error instanceof NotReady) for (const line of error.lines) call.out.detail(line)
+    rooms.log.info({ app: app.name, what, reason: messageOf(error) }, 'a change was undone')
+    await rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.signal })
+    throw error
+  } finally {
+    rooms.background.run('images', () => collectImages(app.name, rooms))
+  }
+}
+
+/** What a person set for the app; what plugins provide is in no release. */
+function personsConfig(app: App, { store }: Rooms): Env {
+  return Object.fromEntries(
+    store.config
+      .list(app.name)
+      .filter(each => each.owner === '')
+      .map(each => [each.key, each.value]),
+  )
+}
+
+export function isStopped(app: App, { store }: Pick<Rooms, 'store'>): boolean {
+  return store.properties.get('ps', app.name, 'stopped') === 'true'
+}

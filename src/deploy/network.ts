@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+
+import { appLabels, type Rooms } from '../core/rooms.ts'
+import { UserError } from '../errors.ts'
+import type { Network } from '../store/store.ts'
+import type { AppName } from '../types.ts'
+import { freeSubnet, gatewayOf, routedBlocks } from './subnet.ts'
+
+/** The app's own network, recorded and there. UserError `pool-out` when the pool has no room left. */
+export async function ensureNetwork(app: AppName, rooms: Rooms): Promise<Network> {
+  const recorded = rooms.store.networks.of(app)
+  if (recorded) {
+    await make(recorded, rooms)
+    return recorded
+  }
+  const refused: string[] = []
+  for (;;) {
+    const taken = [...refused, ...(await occupied(rooms))]
+    const network = reserve(app, taken, rooms)
+    try {
+      await make(network, rooms)
+      return network
+    } catch (error) {
+      rooms.store.networks.remove(app)
+      if (!(error instanceof UserError && error.code === 'subnet-taken')) throw error
+      refused.push(network.subnet)
+    }
+  }
+}
+
+async function make({ app, name, subnet }: Network, rooms: Rooms): Promise<void> {
+  await rooms.engine.ensureNetwork({
+    name,
+    subnet,
+    gateway: gatewayOf(subnet),
+    labels: appLabels(rooms, app),
+  })
+}
+
+async function occupied({ engine }: Rooms): Promise<string[]> {
+  const [networks, routes] = await Promise.all([engine.networks(), readFile('/proc/net/route', 'utf8')])
+  return [...networks.flatMap(each => each.subnets), ...routedBlocks(routes)]
+}
+
+/** Chosen and recorded without a pause between, so that two apps never choose the same. */
+function reserve(app: AppName, taken: readonly string[], { settings, store }: Rooms): Network {
+  const subnet = freeSubnet(settings.pool, [...taken, ...store.networks.list().map(each => each.subnet)])
+  if (!subnet) {
+    throw new UserError(
+      'pool-out',
+      `No network is left in ${settings.pool}.`,
+      'Give Davit a larger pool: --pool or DAVIT_POOL',
+    )
+  }
+  const network = { app, name: `${settings.instance}-${app}`, subnet }
+  store.networks.add(network)
+  return network
+}

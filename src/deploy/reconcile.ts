@@ -1,0 +1,144 @@
+import { destroyRest } from '../core/apps.ts'
+import { appLabels, instanceLabels, type Rooms } from '../core/rooms.ts'
+import type { ContainerInfo } from '../docker/engine.ts'
+import type { App, Container } from '../types.ts'
+import { isStopped } from './deploy.ts'
+import { ensureNetwork } from './network.ts'
+import { engineForm } from './rollout.ts'
+import { resume } from './steps.ts'
+
+/** Makes the engine as the store says, from the recorded specs and without calling hooks. */
+export interface Reconciler {
+  /** Once now; runs that come while one is under way are joined into one more. */
+  now(): Promise<void>
+  /** On the engine's events, and every 30 s, until the daemon's end. */
+  watch(): Promise<void>
+}
+
+const everyMs = 30_000
+/** A container that keeps ending is started again after 1, 2, 4… seconds, at most a minute. */
+const longestPauseMs = 60_000
+
+export function createReconciler(rooms: Rooms): Reconciler {
+  const pauses = new Map<string, { tries: number; until: number }>()
+  let running: Promise<void> | undefined
+  let again = false
+
+  const round = async () => {
+    do {
+      again = false
+      await reconcileAll(rooms, pauses)
+    } while (again && !rooms.signal.aborted)
+  }
+
+  const now = () => {
+    if (running !== undefined) again = true
+    running ??= round().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  const quietly = () =>
+    now().catch((err: unknown) => rooms.log.warn({ err }, 'reconciling did not end; it is tried again'))
+
+  return {
+    now,
+    async watch() {
+      const timer = setInterval(() => void quietly(), everyMs)
+      rooms.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+      for await (const event of rooms.engine.events({
+        labels: instanceLabels(rooms),
+        signal: rooms.signal,
+      })) {
+        if (
+          event.kind === 'reconnected' ||
+          ['die', 'destroy', 'oom', 'stop', 'rename'].includes(event.action)
+        )
+          void quietly()
+      }
+    },
+  }
+}
+
+type Pauses = Map<string, { tries: number; until: number }>
+
+async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
+  await resume(rooms)
+  const infos = await rooms.engine.containers(instanceLabels(rooms))
+  for (const app of rooms.store.apps.list()) {
+    if (app.retired) await destroyRest(app, rooms)
+    else if (!isStopped(app, rooms)) await reconcileApp(app, infos, pauses, rooms)
+  }
+  await removeUnknown(rooms)
+}
+
+async function reconcileApp(
+  app: App,
+  infos: readonly ContainerInfo[],
+  pauses: Pauses,
+  rooms: Rooms,
+): Promise<void> {
+  for (const container of rooms.store.containers.of(app.name)) {
+    if (container.state !== 'wanted') continue
+    const info = infos.find(each => each.name === container.name)
+    if (info?.state === 'running' || info?.state === 'restarting') forgive(container, info, pauses)
+    else if (due(container, pauses)) await bringBack(container, info, rooms)
+  }
+}
+
+async function bringBack(container: Container, info: ContainerInfo | undefined, rooms: Rooms): Promise<void> {
+  const { engine, store, log } = rooms
+  log.warn(
+    { app: container.app, container: container.name, was: info?.state ?? 'gone', exit: info?.exitCode },
+    'starting a container again',
+  )
+  try {
+    await ensureNetwork(container.app, rooms)
+    if (!info || info.state === 'dead' || info.state === 'removing') {
+      await engine.remove(container.name)
+      await engine.create(engineForm(container, store.containers.spec(container), rooms))
+    }
+    await engine.start(container.name)
+    await engine.setRestart(container.name, true)
+  } catch (err) {
+    log.error({ err, container: container.name }, 'a container could not be started; it is tried again')
+  }
+}
+
+function due(container: Container, pauses: Pauses): boolean {
+  const now = Date.now()
+  const pause = pauses.get(container.name) ?? { tries: 0, until: 0 }
+  if (now < pause.until) return false
+  pauses.set(container.name, {
+    tries: pause.tries + 1,
+    until: now + Math.min(1_000 * 2 ** pause.tries, longestPauseMs),
+  })
+  return true
+}
+
+/** Up for a minute: its next end counts as the first. */
+function forgive(container: Container, info: ContainerInfo, pauses: Pauses): void {
+  const upMs = info.startedAt ? Date.now() - info.startedAt.getTime() : 0
+  if (upMs > longestPauseMs) pauses.delete(container.name)
+}
+
+/** Containers of ours that no row names, and no task: left by something that was killed. */
+async function removeUnknown(rooms: Rooms): Promise<void> {
+  const infos = await rooms.engine.containers(instanceLabels(rooms))
+  const known = new Set(rooms.store.containers.list().map(each => each.name))
+  const left = infos.filter(each => !known.has(each.name) && !each.labels['com.davit.task'])
+  for (const each of left) {
+    rooms.log.warn({ container: each.name }, 'removing a container that nothing wants')
+    await rooms.engine.remove(each.name)
+  }
+}
+
+/** Tasks of a daemon that is gone: nobody is at their other end. Called once, at the start. */
+export async function removeTasks(rooms: Rooms): Promise<void> {
+  for (const app of rooms.store.apps.list()) {
+    const infos = await rooms.engine.containers(appLabels(rooms, app.name))
+    for (const each of infos.filter(info => info.labels['com.davit.task']))
+      await rooms.engine.remove(each.name)
+  }
+}

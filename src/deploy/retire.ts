@@ -1,0 +1,53 @@
+import type { Rooms } from '../core/rooms.ts'
+import type { App, Container, Step } from '../types.ts'
+import { stopTimeout } from './spec.ts'
+
+/** Taking old containers away as a recorded step: drain, stop with their own timeout, remove. Finishes after a restart too. */
+export const retire = {
+  /** Within the transaction that stops wanting them. Nothing to take away: no step. */
+  begin(app: App, containers: readonly Container[], { store }: Rooms): Step | undefined {
+    if (containers.length === 0) return undefined
+    store.containers.setState(
+      containers.map(each => each.id),
+      'retiring',
+    )
+    return store.steps.begin(app.name, {
+      kind: 'retire',
+      phase: 'draining',
+      data: { ids: containers.map(each => each.id) },
+    })
+  },
+
+  /** Whatever of it was done before is passed over. */
+  async finish(step: Step, rooms: Rooms): Promise<void> {
+    const { store, engine } = rooms
+    const ids = step.data.ids as readonly number[]
+    const containers = store.containers.of(step.app).filter(each => ids.includes(each.id))
+    await drain(containers, rooms)
+    await Promise.all(
+      containers.map(async container => {
+        await engine.setRestart(container.name, false)
+        await engine.stop(container.name, { seconds: timeoutOf(container, rooms) })
+        await engine.remove(container.name)
+        store.containers.remove(container.id)
+      }),
+    )
+    store.steps.done(step)
+  },
+}
+
+function timeoutOf(container: Container, rooms: Rooms): number {
+  const app = rooms.store.apps.find(container.app)
+  return app ? stopTimeout(app, rooms) : 30
+}
+
+async function drain(containers: readonly Container[], { store, edge, log }: Rooms): Promise<void> {
+  const web = containers.filter(each => each.process === 'web').map(each => `${each.address}:${each.port}`)
+  if (web.length === 0) return
+  const seconds = Number(store.properties.get('checks', containers[0]!.app, 'wait-to-retire') ?? 30)
+  const ended = await edge.drain(web, { timeoutMs: seconds * 1000 }).catch((err: unknown) => {
+    log.warn({ err }, 'the proxy did not drain; the containers end all the same')
+    return 0
+  })
+  if (ended > 0) log.info({ ended, upstreams: web }, 'requests were ended when the drain limit was reached')
+}

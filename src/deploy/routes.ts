@@ -1,0 +1,61 @@
+import { hostnamesOf } from '../core/domains.ts'
+import type { Cellar } from '../core/rooms.ts'
+import { ownCall } from '../core/rooms.ts'
+import type { App, Call, Container, Route } from '../types.ts'
+
+/** The table as the daemon last told it to the proxy. */
+export interface Routes {
+  /** Leads the app's domains to the web processes among these containers, in every worker, before it answers. */
+  point(app: App, containers: readonly Container[], call: Call): Promise<void>
+  /** The same with the wanted containers: after a change of domains, or to take a pointing back. */
+  refresh(app: App, call: Call): Promise<void>
+  forget(app: App): Promise<void>
+  /** The whole table, as at the daemon's start. */
+  syncAll(): Promise<void>
+}
+
+export function createRoutes(cellar: Cellar): Routes {
+  const told = new Map<string, Route>()
+  const routes: Routes = {
+    async point(app, containers, call) {
+      const route = await routeTo(app, containers, { call, cellar })
+      told.set(app.name, route)
+      await cellar.edge.point(route)
+    },
+    refresh: (app, call) => routes.point(app, wanted(app, cellar), call),
+    async forget(app) {
+      told.delete(app.name)
+      await cellar.edge.forget(app.name)
+    },
+    async syncAll() {
+      const call = ownCall(cellar)
+      for (const app of cellar.store.apps.list())
+        told.set(app.name, await routeTo(app, wanted(app, cellar), { call, cellar }))
+      await cellar.edge.sync([...told.values()])
+    },
+  }
+  cellar.edge.onConnect(() => {
+    cellar.edge
+      .sync([...told.values()])
+      .catch((err: unknown) => cellar.log.warn({ err }, 'the proxy did not take the table'))
+  })
+  return routes
+}
+
+function wanted(app: App, { store }: Cellar): Container[] {
+  return store.containers.of(app.name).filter(each => each.state === 'wanted')
+}
+
+async function routeTo(
+  app: App,
+  containers: readonly Container[],
+  { call, cellar }: { call: Call; cellar: Cellar },
+): Promise<Route> {
+  const web = containers.filter(each => each.process === 'web')
+  const route: Route = {
+    app: app.name,
+    domains: Object.fromEntries(hostnamesOf(app.name, cellar.store).map(each => [each, true as const])),
+    upstreams: Object.fromEntries(web.map(each => [each.name, { host: each.address, port: each.port }])),
+  }
+  return cellar.hooks.shapeRoute(route, { app }, call)
+}

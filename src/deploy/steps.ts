@@ -1,0 +1,76 @@
+import { appLabels, ownCall, type Rooms } from '../core/rooms.ts'
+import { messageOf } from '../errors.ts'
+import type { App, Step } from '../types.ts'
+import { retire } from './retire.ts'
+
+/** A change in front of traffic, from its first container or image to the moment its release is live. */
+export interface RolloutData {
+  /** The release to mark as failed, once there is one. */
+  readonly release?: number
+  /** Image tags that go with it. */
+  readonly tags?: readonly string[]
+}
+
+/**
+ * A recorded change: the work with its step, or what it began undone; at once when it throws, at the next start when the process died.
+ * What cannot be undone now (the engine is away) stays recorded and is tried again.
+ */
+export async function recorded<T>(
+  change: { app: App; kind: string; data: RolloutData },
+  rooms: Rooms,
+  work: (step: Step) => Promise<T>,
+): Promise<T> {
+  const step = rooms.store.steps.begin(change.app.name, {
+    kind: change.kind,
+    phase: 'begun',
+    data: { ...change.data },
+  })
+  try {
+    return await work(step)
+  } catch (error) {
+    await undo(step, messageOf(error), rooms).catch((err: unknown) => {
+      rooms.log.error({ err, app: step.app }, 'an undo failed; it is tried again')
+    })
+    throw error
+  }
+}
+
+/** Back to what was live before: new containers, tags and an own network go, the release is listed as failed, the proxy points back. */
+export async function undo(step: Step, failure: string, rooms: Rooms): Promise<void> {
+  const { store, engine, log } = rooms
+  const now = store.steps.list().find(each => each.id === step.id)
+  const app = store.apps.find(step.app)
+  if (!now || !app) return
+  const { release, tags = [] } = now.data as RolloutData
+  await rooms.routes
+    .refresh(app, ownCall(rooms))
+    .catch((err: unknown) => log.warn({ err }, 'the proxy is told when it is back'))
+  const begun = store.containers.of(step.app).filter(each => each.state === 'starting')
+  await Promise.all(begun.map(each => engine.remove(each.name)))
+  for (const each of begun) store.containers.remove(each.id)
+  const tasks = await engine.containers({ ...appLabels(rooms, step.app), 'com.davit.task': 'release' })
+  await Promise.all(tasks.map(each => engine.remove(each.name)))
+  await Promise.all(tags.map(tag => engine.removeImage(tag)))
+  await removeUnusedNetwork(step, rooms)
+  store.transaction(() => {
+    if (release !== undefined) store.releases.fail(step.app, release, failure)
+    store.steps.done(now)
+  })
+}
+
+async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
+  const network = rooms.store.networks.of(app)
+  if (!network || rooms.store.containers.of(app).length > 0) return
+  if ((await rooms.engine.containers(appLabels(rooms, app))).length > 0) return
+  await rooms.engine.removeNetwork(network.name)
+  rooms.store.networks.remove(app)
+}
+
+/** At the daemon's start and while it runs: what had begun is undone, what had only to be finished is finished. */
+export async function resume(rooms: Rooms): Promise<void> {
+  for (const step of rooms.store.steps.list().filter(each => !rooms.queue.busy(each.app))) {
+    rooms.log.info({ app: step.app, step: step.kind, phase: step.phase }, 'an interrupted change is taken up')
+    if (step.kind === 'retire') rooms.background.run('retire', () => retire.finish(step, rooms))
+    else await undo(step, 'Davit was stopped before the release was live.', rooms)
+  }
+}
