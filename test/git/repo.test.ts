@@ -5,6 +5,7 @@ import pino from 'pino'
 import t from 'tap'
 
 import { openRepositories } from '../../src/git/repo.ts'
+import { plainEnv } from '../../src/settings.ts'
 import { hooks, host } from './host.ts'
 
 t.test('ensure makes a repository once, guarded even for git run by hand', async t => {
