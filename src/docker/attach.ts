@@ -3,7 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { UserError } from '../errors.ts'
-import { type Api, answered, path } from './api.ts'
+import { type Api, answered, dropped, path } from './api.ts'
 import type { Attachment, AttachStreams, Labels } from './engine.ts'
 import { demultiplexer } from './frames.ts'
 import { follow, type Terminals } from './terminals.ts'
@@ -28,8 +28,11 @@ export async function attach(
   )
   const open = (query: object) =>
     api.hijack(path`/containers/${name}/attach`, { query: { stream: true, ...query }, signal })
-  const output = await open({ stdout: true, stderr: true })
   const input = Config.OpenStdin ? await open({ stdin: true, detachKeys }) : undefined
+  const output = await open({ stdout: true, stderr: true }).catch(error => {
+    input?.destroy()
+    throw error
+  })
   const detach = streams.terminal && Config.Tty ? size(api, name, streams, streams.terminal) : undefined
   const feeding = input && feed(input, streams.stdin)
   const done = carry(output, streams, { tty: Config.Tty }).finally(() => {
@@ -81,7 +84,13 @@ export async function exec(
     await hangUp(api, name, id)
     return undefined
   }
-  return { done: finish() }
+  return { done: finish().catch(goneIsFine) }
+}
+
+// A container that is removed takes its commands with it, exit codes too.
+function goneIsFine(error: unknown): undefined {
+  if (answered(error, 404) || (error instanceof UserError && error.code === 'not-running')) return undefined
+  throw error
 }
 
 async function prepare(
@@ -124,8 +133,8 @@ async function exitCode(api: Api, id: string, signal: AbortSignal): Promise<numb
 // The engine lets a command run on whose connection is gone, and has no call to end it. The kernel tells its number
 // inside the container; where that is not to be read (an engine elsewhere), the command keeps running.
 async function hangUp(api: Api, name: string, id: string): Promise<void> {
-  const { Running, Pid } = await api.ask<RawExec>('GET', path`/exec/${id}/json`)
-  const status = Running && Pid > 0 ? await readFile(`/proc/${Pid}/status`, 'utf8').catch(() => '') : ''
+  const pid = await runningPid(api, id)
+  const status = pid ? await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '') : ''
   const inside = /^NSpid:.*\s(\d+)$/m.exec(status)?.[1]
   if (!inside) return
   const command = ['/bin/sh', '-c', 'kill -HUP "$PID"']
@@ -133,12 +142,23 @@ async function hangUp(api: Api, name: string, id: string): Promise<void> {
   await api.ask('POST', path`/exec/${kill}/start`, { body: { Detach: true, Tty: false } })
 }
 
+// A command may speak before the engine has noted its number.
+async function runningPid(api: Api, id: string): Promise<number | undefined> {
+  for (let pause = 5; pause < 3_000; pause *= 2) {
+    const { Running, Pid } = await api.ask<RawExec>('GET', path`/exec/${id}/json`)
+    if (!Running) return undefined
+    if (Pid > 0) return Pid
+    await delay(pause)
+  }
+  return undefined
+}
+
 /** Input until its end, which the other side sees as end of file. */
 function feed(socket: Duplex, stdin: Readable | undefined): { end: () => void } {
   const finish = () => socket.end()
   socket.on('error', () => stdin?.unpipe(socket))
   stdin?.on('close', finish).on('error', finish).pipe(socket)
-  if (!stdin) finish()
+  if (!stdin || stdin.readableEnded || stdin.destroyed) finish()
   return {
     end() {
       stdin?.off('close', finish).off('error', finish).unpipe(socket)
@@ -165,7 +185,8 @@ async function carry(
           await put(bytes, stream === 'stderr' ? stderr : stdout, signal)
     }
   } catch (error) {
-    if (!signal.aborted) throw error
+    // A broken connection is an end too: whoever asks for the exit code next learns why.
+    if (!signal.aborted && !dropped(error)) throw error
   } finally {
     signal.removeEventListener('abort', stop)
   }

@@ -44,7 +44,7 @@ export async function build(api: Api, build: NewBuild, { decode, buildKit }: Opt
   const broken = new AbortController()
   void finished(context, { writable: false }).catch(error => broken.abort(contextFailure(error)))
   const either = AbortSignal.any([signal, broken.signal])
-  const progress = openProgress(build.line, decode)
+  const progress = openProgress(build, decode)
   try {
     const query = queryOf(build, { id, buildKit })
     const stream = await api.stream('POST', '/build', { query, file: context, signal: either })
@@ -81,8 +81,8 @@ interface Message {
   readonly error?: string
 }
 
-function openProgress(line: (text: string) => void, decode: TraceDecoder) {
-  const steps = openSteps(line)
+function openProgress({ line, buildArgs }: NewBuild, decode: TraceDecoder) {
+  const steps = openSteps(line, { buildArgs })
   const classic = openClassicSteps(line)
   let image: string | undefined
   return {

@@ -70,7 +70,7 @@ function mended(error: unknown, { spec }: NewContainer): unknown {
   return error
 }
 
-/** Running already is fine. UserError `address-taken`, `cannot-start`. */
+/** Running already is fine. UserError `address-taken`. */
 export async function start(api: Api, name: string): Promise<void> {
   try {
     await api.ask('POST', path`/containers/${name}/start`, { idempotent: true })
@@ -78,15 +78,12 @@ export async function start(api: Api, name: string): Promise<void> {
     if (error instanceof Error && /address already in use/i.test(error.message)) {
       throw new UserError('address-taken', `The address of ${name} is in use.`, undefined, { cause: error })
     }
-    const [, reason] = /(exec: .*?)(?:: unknown)?$/.exec(answered(error, 400, 500) ? error.message : '') ?? []
-    if (reason)
-      throw new UserError('cannot-start', `${name} cannot start: ${reason}`, undefined, { cause: error })
     throw error
   }
 }
 
 export async function stop(api: Api, name: string, { seconds }: { seconds: number }): Promise<void> {
-  const query = { t: seconds }
+  const query = { t: Math.ceil(seconds) }
   try {
     await api.ask('POST', path`/containers/${name}/stop`, { query, seconds: seconds + 60, idempotent: true })
   } catch (error) {

@@ -84,7 +84,9 @@ function connect(socketPath: string) {
   let buildKit = true
 
   const ping = async () => {
-    const { headers } = await dial(unversioned, { method: 'GET', path: '/_ping' }, limited({ seconds: 10 }))
+    const { headers } = await within({ seconds: 10 }, signal =>
+      dial(unversioned, { method: 'GET', path: '/_ping' }, signal),
+    )
     const apiVersion = olderOf(String(headers['api-version'] ?? newestApi), newestApi)
     docker = new Docker({ ...plain, version: `v${apiVersion}` })
     buildKit = headers['builder-version'] !== '1'
@@ -92,7 +94,7 @@ function connect(socketPath: string) {
   }
   const api: Api = {
     ask: (method, path, options = {}) =>
-      retried(() => answer(docker, { method, path, ...options }, limited(options)), {
+      retried(() => within(options, signal => answer(docker, { method, path, ...options }, signal)), {
         times: method === 'GET' || options.idempotent ? 1 : 0,
       }),
     stream: (method, path, options) => dial(docker, { method, path, ...options }, options.signal),
@@ -145,7 +147,7 @@ function dial<T extends Readable = IncomingMessage>(
   { method, path, query, body, file, hijack, openStdin }: Request,
   signal: AbortSignal,
 ): Promise<T> {
-  signal.throwIfAborted()
+  if (signal.aborted) return Promise.reject(signal.reason)
   const request = {
     method,
     path: `${path}?`,
@@ -178,15 +180,22 @@ async function retried<T>(call: () => Promise<T>, { times }: { times: number }):
   }
 }
 
-const never = new AbortController().signal
-
-function limited({ seconds = 120, signal }: AskOptions): AbortSignal {
-  const limit = seconds === Infinity ? never : AbortSignal.timeout(seconds * 1000)
-  return signal ? AbortSignal.any([signal, limit]) : limit
+// The engine's time runs out with an error of its own: the caller's signal may be a deadline too, and keeps its reason.
+async function within<T>(
+  { seconds = 120, signal }: AskOptions,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = seconds === Infinity ? undefined : AbortSignal.timeout(seconds * 1000)
+  try {
+    return await call(AbortSignal.any([signal, limit].filter(each => each !== undefined)))
+  } catch (error) {
+    if (!limit?.aborted || signal?.aborted) throw error
+    throw Object.assign(new Error(`No answer within ${seconds} s`), { code: 'ETIMEDOUT', cause: error })
+  }
 }
 
 function plainError(error: unknown, socketPath: string): unknown {
-  const { statusCode, code, name } = error as { statusCode?: number; code?: string; name?: string }
+  const { statusCode, code = '' } = error as { statusCode?: number; code?: string }
   if (statusCode) {
     return new EngineError(
       statusCode,
@@ -197,7 +206,7 @@ function plainError(error: unknown, socketPath: string): unknown {
   }
   if (code === 'EACCES')
     return engineAway(socketPath, 'Put the user Davit runs as into the docker group.', error)
-  if (name === 'TimeoutError' || dropped(error) || code === 'ENOENT' || code === 'ECONNREFUSED') {
+  if (dropped(error) || ['ENOENT', 'ECONNREFUSED', 'ETIMEDOUT'].includes(code)) {
     return engineAway(socketPath, 'See whether Docker runs with: systemctl status docker', error)
   }
   return error

@@ -15,7 +15,7 @@ export interface Engine {
 
   /** Creates without starting. Answers the engine's id. UserError `image-missing`, `mount-missing`. */
   create(container: NewContainer): Promise<string>
-  /** Running already is fine. UserError `address-taken`, which the engine finds out only now, and `cannot-start`. */
+  /** Running already is fine. UserError `address-taken`, which the engine finds out only now. */
   start(name: string): Promise<void>
   /** SIGTERM, then SIGKILL after `seconds`. Gone or stopped already is fine. */
   stop(name: string, options: { seconds: number }): Promise<void>
@@ -125,7 +125,7 @@ export interface AttachStreams {
 }
 
 export interface Attachment {
-  /** Settles when all output has been handed over: exit code of an exec, undefined for an attach. */
+  /** Settles when all output has been handed over: exit code of an exec, undefined for an attach, or when it cannot be known any more. */
   readonly done: Promise<number | undefined>
 }
 

@@ -1,3 +1,4 @@
+import type { Labels } from './engine.ts'
 import { lineSplitter } from './lines.ts'
 import type { Trace, Vertex } from './trace.ts'
 
@@ -21,11 +22,12 @@ interface Step {
 }
 
 /** Turns BuildKit's trace into plain lines: each step once as it starts, then what it prints. */
-export function openSteps(line: (text: string) => void) {
+export function openSteps(line: (text: string) => void, { buildArgs }: { buildArgs: Labels }) {
   const steps = new Map<string, Step>()
   let numbers = 0
   let speaking: Step | undefined
   let failed: Failure | undefined
+  const named = namer(buildArgs)
 
   const announce = (step: Step, note = '') => {
     step.number ??= ++numbers
@@ -41,7 +43,7 @@ export function openSteps(line: (text: string) => void) {
     }
   }
   const see = (vertex: Vertex) => {
-    const step = steps.get(vertex.digest) ?? stepOf(vertex)
+    const step = steps.get(vertex.digest) ?? stepOf(vertex, named)
     steps.set(vertex.digest, step)
     if (vertex.cached && step.told === undefined && !step.quiet) {
       step.told = 'cached'
@@ -54,7 +56,7 @@ export function openSteps(line: (text: string) => void) {
     // When one step fails the others are cancelled, which is nobody's fault.
     if (step.told === 'failed' || /context canceled/.test(error)) return
     step.told = 'failed'
-    const reason = reasonOf(error)
+    const reason = named(reasonOf(error))
     if (speaking !== step) announce(step)
     line(`#${step.number} ERROR ${reason}`)
     failed ??= { step: step.title, reason, output: step.output }
@@ -73,11 +75,11 @@ export function openSteps(line: (text: string) => void) {
 }
 
 // "[builder 2/4] RUN make" is the person's; "[internal] load .dockerignore" and "exporting to image" are not.
-function stepOf({ name }: Vertex): Step {
+function stepOf({ name }: Vertex, named: (text: string) => string): Step {
   const [, inner] = /^\[(?!internal\])[^\]]*\] (.*)$/s.exec(name) ?? []
   const title = visible((inner ?? name.replace(/^\[internal\] /, '')).replace(/\s+/g, ' ').trim())
   return {
-    title: title.length > 160 ? `${title.slice(0, 159)}…` : title,
+    title: shortened(named(title), 160),
     quiet: inner === undefined,
     splitter: lineSplitter({ limit: 64 * 1024 }),
     output: [],
@@ -89,7 +91,19 @@ export function visible(text: string): string {
   return text
     .slice(text.lastIndexOf('\r') + 1)
     .replace(/\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g, '')
-    .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
+    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '')
+}
+
+// BuildKit puts the values of build arguments into the names of steps; a value may be a secret, its name is not.
+function namer(buildArgs: Labels): (text: string) => string {
+  const telling = Object.entries(buildArgs).filter(([, value]) => value.length >= 6)
+  const longestFirst = telling.sort(([, a], [, b]) => b.length - a.length)
+  return text =>
+    longestFirst.reduce((result, [name, value]) => result.replaceAll(value, () => `$${name}`), text)
+}
+
+function shortened(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text
 }
 
 /** The engine's wrapping taken off: what happened, without whose remote call it happened in. */
@@ -101,7 +115,7 @@ export function reasonOf(error: string): string {
     // The engine's own temporary folder means nothing to anyone.
     .replace(/open \/\S*\/buildkit-mount\d+\//, '')
     .trim()
-  return bare.length > 500 ? `${bare.slice(0, 499)}…` : bare
+  return shortened(bare, 500)
 }
 
 const wrapping =

@@ -14,7 +14,7 @@ t.test('a container has its fixed address, its limits, and few powers', async t 
     [
       'sh',
       '-c',
-      'cat /proc/self/status; cat /etc/hostname /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; cat /proc/1/cmdline /mnt/it/note; echo "$WORD"; echo x > /mnt/it/new || echo read-only; exit 3',
+      'cat /proc/self/status; cat /etc/hostname /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; cat /proc/1/cmdline /mnt/it/note; echo "$WORD"; (echo x > /mnt/it/new) 2>/dev/null || echo read-only; exit 3',
     ],
     { hostname: 'crane', labels: { 'com.davit.app': 'shop' } },
     {
@@ -191,4 +191,28 @@ t.test('an engine that does not answer is told with its address', async t => {
   await t.rejects(far.ping(), { code: 'engine-away' })
   await way.listen()
   t.match(await far.ping(), { version: /./ })
+})
+
+t.test('a call that meets the engine going is made once more, if that does no harm', async t => {
+  let cuts = 0
+  const way = await relay(t, {
+    head(text) {
+      if (cuts-- > 0) way.cut()
+      return text
+    },
+  })
+  const far = await openEngine({ socketPath: way.path, instance })
+  cuts = 1
+  t.ok(await far.networks())
+  cuts = 2
+  await t.rejects(far.networks(), { code: 'engine-away' })
+  cuts = 1
+  const name = await run(['sleep', '60'])
+  await far.stop(name, { seconds: 0 })
+  t.match(await engine.inspect(name), { state: 'exited' })
+})
+
+t.test("a deadline of the caller's own keeps its name", async t => {
+  const name = await run(['sleep', '60'])
+  await t.rejects(engine.wait(name, { signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' })
 })

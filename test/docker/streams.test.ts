@@ -82,9 +82,16 @@ t.test('a reader that does not read stops the task from writing', async t => {
 })
 
 t.test('a terminal has its size from the start, and every later one', async t => {
-  const task = container(['sh', '-c', 'read go; stty size; read go; stty size'], {
-    interactive: { tty: true },
-  })
+  const task = container(
+    [
+      'sh',
+      '-c',
+      'read go; stty size; read go; until [ "$(stty size)" = "40 120" ]; do sleep 0.02; done; echo grown',
+    ],
+    {
+      interactive: { tty: true },
+    },
+  )
   await engine.create(task)
   const { terminal, resize } = terminalOf({ cols: 91, rows: 31 })
   const stdin = new PassThrough()
@@ -94,21 +101,9 @@ t.test('a terminal has its size from the start, and every later one', async t =>
   stdin.write('go\n')
   await said(stdout, '31 91\r\n')
   resize({ cols: 120, rows: 40 })
-  await delay(0)
-  await engine
-    .exec(
-      task.name,
-      [
-        'sh',
-        '-c',
-        'until [ "$(stty size </proc/7/fd/0)" = "40 120" ] || [ "$(stty size </dev/console)" = "40 120" ]; do sleep 0.02; done',
-      ],
-      streams(),
-    )
-    .then(({ done }) => done)
   stdin.write('go\n')
   await done
-  t.match(stdout.text(), /40 120\r\n/)
+  t.match(stdout.text(), /grown\r\n$/)
 })
 
 t.test('a command in a running container has streams, environment and exit code', async t => {
@@ -153,6 +148,15 @@ t.test('a command in a container that does not run is refused', async t => {
   const name = await run(['true'])
   await engine.wait(name, { signal: never })
   await t.rejects(engine.exec(name, ['true'], streams()), { code: 'not-running' })
+})
+
+t.test('a command whose container is removed ends', async t => {
+  const name = await run(['sleep', '60'])
+  const { stdout, ...rest } = streams({ stdin: new PassThrough() })
+  const { done } = await engine.exec(name, ['sh', '-c', 'echo began; cat'], { stdout, ...rest })
+  await said(stdout, 'began\n')
+  await engine.remove(name)
+  t.ok([137, undefined].includes(await done))
 })
 
 t.test('a command whose person has gone is hung up on', async t => {

@@ -154,6 +154,7 @@ export async function relay(t: Test, { head = (text: string) => text } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'relay-'))
   const path = join(folder, 'docker.sock')
   const open = new Set<Socket>()
+  let passed = 0
   const server = createServer({ allowHalfOpen: true }, client => {
     const engine = connect({ path: socketPath, allowHalfOpen: true })
     for (const [one, other] of [
@@ -166,6 +167,9 @@ export async function relay(t: Test, { head = (text: string) => text } = {}) {
     client.pipe(engine)
     engine.once('data', chunk => {
       client.write(head(chunk.toString('latin1')), 'latin1')
+      engine.on('data', ({ length }) => {
+        passed += length
+      })
       engine.pipe(client)
     })
   })
@@ -182,5 +186,5 @@ export async function relay(t: Test, { head = (text: string) => text } = {}) {
     await rm(folder, { recursive: true })
   })
   await listen()
-  return { path, cut, close, listen }
+  return { path, cut, close, listen, passed: () => passed }
 }
