@@ -56,7 +56,11 @@ async function readFiles(source: Source, { path, from, files }: Include): Promis
     const { kind, target } = includeOf(line)
     if (!target) found.push(line)
     else if (!isUrl(target)) {
-      const next = { path: posix.join(posix.dirname(path), target), from: path, files }
+      const next = {
+        path: posix.isAbsolute(target) ? target : posix.join(posix.dirname(path), target),
+        from: path,
+        files,
+      }
       const lines = await readFiles(source, next)
       if (kind === 'r') found.push(...lines)
     }
