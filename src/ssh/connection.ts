@@ -30,12 +30,15 @@ export function receive(client: Connection, socket: Socket, reception: Reception
   let fingerprint: string | undefined
   let isFinishing = false
   let isOver = false
+  let isExpelled = false
 
   const lose = () => {
     isOver = true
     for (const session of sessions) session.lose()
   }
   const expel = (reason: string) => {
+    if (isExpelled) return
+    isExpelled = true
     log.debug({ reason }, 'a connection is ended')
     lose()
     hangUp(client, socket)

@@ -47,8 +47,7 @@ async function openThere(path: string): Promise<FileHandle | undefined> {
 
 // Written aside and linked into place: a kill leaves no half key, and of two that start at once the first one's key stays.
 async function place(folder: string, path: string, text: string): Promise<void> {
-  const aside = `${path}.${process.pid}.new`
-  await rm(aside, { force: true })
+  const aside = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.new`
   const file = await open(aside, 'wx', 0o600)
   try {
     await file.writeFile(text)

@@ -22,7 +22,7 @@ export function readKey(text: string): PublicKey {
   if (more.some(other => typeAndBlob.test(other))) {
     throw new UserError('key-several', `These are ${more.length + 1} keys.`, 'Add one key at a time.')
   }
-  if (more.length) throw notKey()
+  if (more.length) throw keyLike.test(line) ? broken() : notKey()
   return readLine(line)
 }
 
@@ -59,6 +59,8 @@ export function isSignedBy(blob: Buffer, { hash, data, signature }: Signed): boo
 const sendOne = 'Send one on stdin, for example: ssh-keys:add NAME < ~/.ssh/id_ed25519.pub'
 const typeAndBlob = /(?:^|\s)([a-z0-9@.-]+)\s+(AAAA[A-Za-z0-9+/]+={0,2})(?:\s+(.*))?$/
 
+const keyLike = /^(ssh-|ecdsa-|sk-)\S+\s/
+
 const curves: Readonly<Record<string, { name: string; jwk: string; bytes: number; hash: string }>> = {
   'ecdsa-sha2-nistp256': { name: 'nistp256', jwk: 'P-256', bytes: 32, hash: 'sha256' },
   'ecdsa-sha2-nistp384': { name: 'nistp384', jwk: 'P-384', bytes: 48, hash: 'sha384' },
@@ -86,8 +88,7 @@ function refuseOtherFiles(text: string): void {
 function readLine(line: string): PublicKey {
   const [, type, base64, comment] = typeAndBlob.exec(line) ?? []
   if (type === undefined || base64 === undefined) {
-    const named = /^(\S+)\s/.exec(line)?.[1] ?? ''
-    throw /^(ssh-|ecdsa-|sk-)/.test(named) ? broken() : notKey()
+    throw keyLike.test(line) ? broken() : notKey()
   }
   if (!line.startsWith(type)) {
     throw new UserError(

@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { plainEnv } from '../../src/settings.ts'
 import type { FrontDoor, Limits, SshServer } from '../../src/ssh/front.ts'
 import { ensureHostKey } from '../../src/ssh/hostkey.ts'
-import { readKey } from '../../src/ssh/identity.ts'
+import { fingerprintOf } from '../../src/ssh/identity.ts'
 import { serveSsh } from '../../src/ssh/server.ts'
 import type { Identity } from '../../src/types.ts'
 
@@ -22,6 +22,8 @@ export interface Result {
 export interface Door {
   readonly server: SshServer
   readonly folder: string
+  /** The private key that `ssh` uses unless told. */
+  readonly usual: string
   /** Makes a key pair that may sign in, and answers the private key's path. */
   key(kind: string, options?: { bits?: number; known?: boolean }): string
   /** Takes a key's identity away. */
@@ -58,13 +60,16 @@ export async function openDoor(
     await server.close({ graceMs: 0 })
     rmSync(folder, { recursive: true })
   })
-  const publicKey = (path: string) => readKey(readFileSync(`${path}.pub`, 'utf8'))
+  const fingerprint = (path: string) => {
+    const [, blob = ''] = readFileSync(`${path}.pub`, 'utf8').split(' ')
+    return fingerprintOf(Buffer.from(blob, 'base64'))
+  }
+  let made = 0
   const key: Door['key'] = (kind, { bits, known = true } = {}) => {
-    const path = join(folder, `${kind}-${bits ?? ''}-${people.size}-${known}`)
+    const path = join(folder, `key${made++}`)
     execFileSync('ssh-keygen', ['-q', '-t', kind, ...(bits ? ['-b', `${bits}`] : []), '-N', '', '-f', path])
     if (known) {
-      const { fingerprint } = publicKey(path)
-      people.set(fingerprint, { person: kind, key: fingerprint, role: 'admin' })
+      people.set(fingerprint(path), { person: kind, key: fingerprint(path), role: 'admin' })
     }
     return path
   }
@@ -78,8 +83,9 @@ export async function openDoor(
   return {
     server,
     folder,
+    usual,
     key,
-    forget: path => void people.delete(publicKey(path).fingerprint),
+    forget: path => void people.delete(fingerprint(path)),
     start,
     ssh: (words, options = {}) => ended(start(words, options), options.input),
   }
