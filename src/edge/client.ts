@@ -95,7 +95,10 @@ function keepLine(socketPath: string, log: Logger): Line {
 
   dial()
   return {
-    connected: deadline => (connection ? Promise.resolve(connection) : comes(waiting, deadline)),
+    connected: async deadline => {
+      if (closed) throw away('The connection to the proxy is closed.')
+      return connection ?? comes(waiting, deadline)
+    },
     onConnect: listener => {
       listeners.push(listener)
       if (connection) queueMicrotask(listener)

@@ -64,7 +64,6 @@ export function openForward(limits: Limits): Forward {
           outgoing = writeHead(made, asked, ['Connection', 'Upgrade', 'Upgrade', 'websocket'])
             ? made
             : undefined
-          made.once('upgrade', response => cleanSwitch(response, asked.id))
         })
         req.headers = { upgrade: 'websocket', connection: 'Upgrade' }
         proxy.ws(req, socket, to.head, { target: targetOf(to), agent, buffer }, nothing)
@@ -281,43 +280,40 @@ function carrier(connection: Socket): unknown {
   }
 }
 
-/** http-proxy's own ways with errors and with answers other than 101 break framing: they are replaced here. */
+/** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
 function couple(outgoing: ClientRequest, { req, socket, connection, asked, limits, resolve }: Coupled) {
-  let failed: Outcome = 'unreachable'
-  outgoing.removeAllListeners('error').removeAllListeners('response')
-  outgoing.setTimeout(limits.answerMs, () => {
-    failed = 'slow'
-    outgoing.destroy()
-  })
+  const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
+  for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
+
   const gone = () => {
     connection.destroySoon()
     resolve('answered')
   }
+  const giveUp = (outcome: Outcome) => {
+    socket.off('close', gone)
+    outgoing.destroy()
+    resolve(socket.destroyed ? 'answered' : outcome)
+  }
+  outgoing.setTimeout(limits.answerMs, () => giveUp('slow'))
+  outgoing.on('error', () => giveUp('unreachable'))
+  outgoing.once('response', answer => {
+    outgoing.setTimeout(limits.streamIdleMs)
+    if (!passAnswer(answer, { res: bareResponse(req, socket), id: asked.id })) socket.destroy()
+  })
+  outgoing.once('upgrade', (answer, _same, head) => {
+    if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket') return giveUp('unreachable')
+    answer.headers = switchFields(answer, asked.id)
+    connection.once('close', () => socket.destroySoon())
+    pump!(answer, connection, head)
+    for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
+  })
   socket.once('close', gone)
   if (socket.destroyed) gone()
-
-  outgoing.on('error', () => {
-    socket.off('close', gone)
-    resolve(socket.destroyed ? 'answered' : failed)
-  })
-  outgoing.once('response', answer => {
-    const res = bareResponse(req, socket)
-    if (!passAnswer(answer, { res, id: asked.id })) socket.destroy()
-  })
-  outgoing.once('upgrade', response => {
-    connection.once('close', () => socket.destroySoon())
-    for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
-    if (response.headers.upgrade !== 'websocket') socket.destroy()
-  })
 }
 
 /** What http-proxy will write as the head of the 101. */
-function cleanSwitch(response: IncomingMessage, id: string) {
-  const websocket = response.headers.upgrade?.trim().toLowerCase() === 'websocket'
-  const fields = Object.fromEntries(grouped(upstreamFields(response.rawHeaders)))
-  response.headers = Object.assign(Object.create(null), fields, {
-    connection: 'Upgrade',
-    upgrade: websocket ? 'websocket' : 'none',
-    'x-request-id': id,
-  })
+function switchFields(answer: IncomingMessage, id: string): IncomingMessage['headers'] {
+  const fields = Object.fromEntries(grouped(upstreamFields(answer.rawHeaders)))
+  const own = { connection: 'Upgrade', upgrade: 'websocket', 'x-request-id': id }
+  return Object.assign(Object.create(null), fields, own)
 }

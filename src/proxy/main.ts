@@ -47,6 +47,7 @@ export async function proxy(settings: Settings): Promise<void> {
   await rm(join(dir, 'proxy.pid'), { force: true })
 
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
+    await workers.ready
     const apply = changeOf(request)
     if (!apply) return answer(request, workers)
     await change(async () => {

@@ -1,0 +1,268 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import type http from 'node:http'
+import net from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { t } from 'tap'
+
+import { frame } from '../../src/edge/frames.ts'
+import { wireVersion } from '../../src/edge/wire.ts'
+import { plainEnv } from '../../src/settings.ts'
+import { dataFolder, running } from './running.ts'
+import { ask, backend, dial, routeOf, routeTo } from './stage.ts'
+
+t.jobs = 1
+
+t.test('what is pointed is there for the very next request, on every worker', async t => {
+  const one = await backend(t, (_req, res) => res.end('one'))
+  const two = await backend(t, (_req, res) => res.end('two'))
+  const { port, edge } = await running(t)
+  const control = edge()
+  const all = () => Promise.all(Array.from({ length: 12 }, () => ask(port, '/').then(({ body }) => body)))
+  for (let n = 0; n < 5; n++) {
+    await control.point(routeTo(one))
+    t.same(new Set(await all()), new Set(['one']))
+    await control.point(routeTo(two))
+    t.same(new Set(await all()), new Set(['two']))
+  }
+  t.match(await control.stats(), { requests: 120, inFlight: 0 })
+  await control.forget('shop')
+  t.match(await ask(port, '/'), { status: 404 })
+  await control.sync([routeOf('other', ['*.test'], [one])])
+  t.match(await ask(port, '/'), { body: 'one' })
+})
+
+t.test('a proxy starts alone from its snapshot', async t => {
+  const app = await backend(t, (_req, res) => res.end('here'))
+  const proxy = await running(t, { workers: 1 })
+  await proxy.edge().point(routeTo(app))
+  const file = join(proxy.data, 'proxy/table.json')
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+  t.equal((await stat(join(proxy.data, 'proxy/control.sock'))).mode & 0o777, 0o660)
+  t.equal((await readFile(join(proxy.data, 'proxy/proxy.pid'), 'utf8')).trim(), String(proxy.pid()))
+  await proxy.stop('SIGKILL')
+  proxy.start()
+  t.match(await ask(proxy.port, '/'), { body: 'here' })
+})
+
+t.test('a snapshot that cannot be read is set aside', async t => {
+  const proxy = await running(t, { workers: 1 })
+  await proxy.edge().sync([])
+  await proxy.stop()
+  for (const text of ['', '{"version":1,"routes":[{}]}', '{"version":2}', 'null', '{"ver']) {
+    await writeFile(join(proxy.data, 'proxy/table.json'), text)
+    proxy.start()
+    t.match(await ask(proxy.port, '/'), { status: 404 }, JSON.stringify(text))
+    await proxy.stop()
+  }
+  const aside = (await readdir(join(proxy.data, 'proxy'))).filter(name => name.includes('.broken-'))
+  t.equal(aside.length, 5)
+})
+
+t.test('a killed worker is replaced while requests go on', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const { port, edge, workers } = await running(t)
+  await edge().point(routeTo(app))
+  const [victim] = await workers()
+  process.kill(victim!, 'SIGKILL')
+  // What the dead worker had accepted is lost; a new connection never is.
+  while ((await workers()).includes(victim!)) await pause(1)
+  for (let n = 0; n < 100; n++) t.match(await ask(port, '/'), { status: 200 })
+  while ((await workers()).length < 2) await pause(10)
+})
+
+t.test('with every worker killed at once connections wait for the next', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const { port, edge, workers } = await running(t)
+  await edge().point(routeTo(app))
+  for (const pid of await workers()) process.kill(pid, 'SIGKILL')
+  t.match(await ask(port, '/'), { status: 200, body: 'ok' })
+})
+
+t.test('a worker that does not answer is replaced, and the change is acknowledged', async t => {
+  const one = await backend(t, (_req, res) => res.end('one'))
+  const two = await backend(t, (_req, res) => res.end('two'))
+  const { port, edge, workers } = await running(t)
+  const control = edge()
+  await control.point(routeTo(one))
+  while ((await control.stats()).workers < 2) await pause(10)
+  const [stuck] = await workers()
+  process.kill(stuck!, 'SIGSTOP')
+  await control.point(routeTo(two))
+  const bodies = await Promise.all(Array.from({ length: 8 }, () => ask(port, '/')))
+  t.same(new Set(bodies.map(({ body }) => body)), new Set(['two']))
+  t.notOk((await workers()).includes(stuck!))
+})
+
+t.test('a drain waits for what is in flight, and for nothing else', async t => {
+  const held: http.ServerResponse[] = []
+  const old = await backend(t, (_req, res) => {
+    res.write('begun ')
+    held.push(res)
+  })
+  const next = await backend(t, (_req, res) => res.end('next'))
+  const { port, edge } = await running(t)
+  const control = edge()
+  await control.point(routeTo(old))
+  const clients = Array.from({ length: 6 }, () => dial(port))
+  for (const { socket } of clients)
+    socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n')
+  await Promise.all(clients.map(client => client.hears(/begun/)))
+  await control.point(routeTo(next))
+  const drained = control.drain([`127.0.0.1:${old.port}`], { timeoutMs: 20_000 })
+  t.equal(await control.drain([`127.0.0.1:${next.port}`], { timeoutMs: 20_000 }), 0)
+  t.match(await ask(port, '/'), { body: 'next' })
+  t.equal(await Promise.race([drained, control.stats().then(() => 'waiting')]), 'waiting')
+  for (const res of held) res.end('done')
+  t.equal(await drained, 0)
+  await Promise.all(clients.map(({ closed }) => closed))
+  for (const client of clients) t.match(client.heard(), /begun .*done/s)
+})
+
+t.test('a drain ends what is left when its time is over', async t => {
+  const app = await backend(t, (_req, res) => void res.write('begun'))
+  const { port, edge } = await running(t)
+  const control = edge()
+  await control.point(routeTo(app))
+  const clients = Array.from({ length: 4 }, () => dial(port))
+  for (const { socket } of clients) socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  await Promise.all(clients.map(client => client.hears(/begun/)))
+  t.equal(await control.drain([`127.0.0.1:${app.port}`], { timeoutMs: 50 }), 4)
+  await Promise.all(clients.map(({ closed }) => closed))
+})
+
+t.test('SIGTERM finishes what is in flight', async t => {
+  const held: http.ServerResponse[] = []
+  const app = await backend(t, (_req, res) => {
+    res.write('begun ')
+    held.push(res)
+  })
+  const proxy = await running(t, { workers: 1 })
+  await proxy.edge().point(routeTo(app))
+  const client = dial(proxy.port)
+  client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  await client.hears(/begun/)
+  const stopped = proxy.stop()
+  await proxy.says(/the proxy ends: SIGTERM/)
+  held[0]!.end('done')
+  await stopped
+  await client.closed
+  t.match(client.heard(), /done/)
+})
+
+t.test('workers of a killed proxy end too', async t => {
+  const proxy = await running(t)
+  await proxy.edge().sync([])
+  const pids = await proxy.workers()
+  await proxy.stop('SIGKILL')
+  for (const pid of pids) while (isAlive(pid)) await pause(10)
+})
+
+t.test('a second proxy with the same data does not start', async t => {
+  const first = await running(t, { workers: 1 })
+  await first.edge().sync([])
+  const second = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'program.ts'), '--data', first.data, '--http-listen', '127.0.0.1:0'],
+    { env: plainEnv(), stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let words = ''
+  second.stderr.on('data', chunk => {
+    words += chunk
+  })
+  const [code] = await once(second, 'close')
+  t.equal(code, 1)
+  t.match(words, /proxy-running/)
+  await first.edge().stats()
+})
+
+t.test('whoever speaks nonsense on the control socket is cut off, and the proxy goes on', async t => {
+  const proxy = await running(t, { workers: 1 })
+  const control = proxy.edge()
+  await control.sync([])
+  const path = join(proxy.data, 'proxy/control.sock')
+  const hello = frame({ id: 1, verb: 'hello', version: wireVersion })
+  const nonsense: Record<string, Buffer> = {
+    'a length beyond measure': Buffer.from([255, 255, 255, 255]),
+    'no JSON': Buffer.from('\0\0\0\x01x'),
+    'no hello': frame({ id: 1, verb: 'stats' }),
+    'another version': frame({ id: 1, verb: 'hello', version: 99 }),
+    'an unknown verb': Buffer.concat([hello, frame({ id: 2, verb: 'burn' })]),
+    'a bad route': Buffer.concat([
+      hello,
+      frame({ id: 2, verb: 'point', route: { app: 'x', domains: [], upstreams: {} } }),
+    ]),
+    'a bad upstream': Buffer.concat([
+      hello,
+      frame({
+        id: 2,
+        verb: 'point',
+        route: { app: 'x', domains: {}, upstreams: { a: { host: 'example.com', port: 1 } } },
+      }),
+    ]),
+    'a bad domain': Buffer.concat([
+      hello,
+      frame({ id: 2, verb: 'point', route: { app: 'x', domains: { 'A b': true }, upstreams: {} } }),
+    ]),
+    'a bad timeout': Buffer.concat([hello, frame({ id: 2, verb: 'drain', upstreams: [], timeoutMs: -1 })]),
+    'a null': Buffer.concat([hello, frame([])]),
+  }
+  for (const [name, bytes] of Object.entries(nonsense)) {
+    const socket = net.connect(path)
+    socket.on('error', () => {})
+    socket.resume()
+    socket.write(bytes)
+    await once(socket, 'close')
+    t.pass(name)
+  }
+  t.match(await control.stats(), { workers: 1 })
+})
+
+t.test('a message that comes byte by byte is one message', async t => {
+  const proxy = await running(t, { workers: 1 })
+  await proxy.edge().sync([])
+  const socket = net.connect(join(proxy.data, 'proxy/control.sock'))
+  t.teardown(() => socket.destroy())
+  for (const byte of frame({ id: 7, verb: 'hello', version: wireVersion })) {
+    await new Promise(resolve => socket.write(Buffer.from([byte]), resolve))
+  }
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  t.same(JSON.parse(answer.subarray(4).toString()), { id: 7, ok: true })
+})
+
+t.test('a data folder whose path is too long for a socket is refused in words', async t => {
+  const folder = join(await dataFolder(t), 'a'.repeat(100))
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'program.ts'), '--data', folder], {
+    env: plainEnv(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const [words] = (await once(child.stderr, 'data')) as [Buffer]
+  t.match(words.toString(), /path-too-long/)
+  await once(child, 'close')
+})
+
+t.test(
+  'a snapshot that cannot be written does not stop traffic',
+  { skip: process.getuid?.() === 0 },
+  async t => {
+    const app = await backend(t, (_req, res) => res.end('ok'))
+    const proxy = await running(t, { workers: 1 })
+    const control = proxy.edge()
+    await control.sync([])
+    await chmod(join(proxy.data, 'proxy'), 0o500)
+    await control.point(routeTo(app))
+    t.match(await ask(proxy.port, '/'), { body: 'ok' })
+  },
+)
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}

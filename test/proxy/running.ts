@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import pino from 'pino'
+import type { Test } from 'tap'
+
+import { connectEdge } from '../../src/edge/client.ts'
+import { openSocket } from '../../src/listen.ts'
+import { plainEnv } from '../../src/settings.ts'
+
+/** A whole proxy, primary and workers, on a socket that the test holds. */
+export async function running(t: Test, { workers = 2, data }: { workers?: number; data?: string } = {}) {
+  const home = data ?? (await dataFolder(t))
+  const socket = openSocket({ host: '127.0.0.1', port: 0 }, { flag: 'http-listen' })
+  t.teardown(() => socket.close())
+  let output = ''
+  let child: ChildProcess
+
+  function start() {
+    const program = join(import.meta.dirname, 'program.ts')
+    child = spawn(process.execPath, [program, 'proxy', '--data', home, '--workers', String(workers)], {
+      stdio: ['ignore', 'pipe', 'pipe', socket.fd],
+      env: { ...plainEnv(), LISTEN_FDS: '1', LISTEN_FDNAMES: 'http' },
+    })
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.on('data', chunk => {
+        output += chunk
+      })
+    }
+  }
+
+  async function stop(signal: NodeJS.Signals = 'SIGTERM') {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+
+  start()
+  t.teardown(() => stop())
+  return {
+    data: home,
+    port: socket.port,
+    start,
+    stop,
+    pid: () => child.pid!,
+    /** Resolves when the log says so. */
+    says: async (pattern: RegExp) => {
+      while (!pattern.test(output)) await once(child.stdout!, 'data')
+      return output
+    },
+    edge: () => {
+      const edge = connectEdge({
+        socketPath: join(home, 'proxy/control.sock'),
+        log: pino({ level: 'silent' }),
+      })
+      t.teardown(() => edge.close())
+      return edge
+    },
+    /** Process ids of the workers there are. */
+    workers: () => childrenOf(child.pid!),
+  }
+}
+
+export async function dataFolder(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'davit-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** proc(5). */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  return text.trim().split(' ').filter(Boolean).map(Number)
+}

@@ -1,0 +1,66 @@
+import { t } from 'tap'
+
+import { forgotten, hostnameOf, pointed, tableOf } from '../../src/proxy/table.ts'
+import { routeOf } from './stage.ts'
+
+const upstream = { host: '10.0.0.1', port: 5000 }
+
+t.test('a host field becomes a hostname, or nothing', async t => {
+  for (const [host, hostname] of [
+    ['shop.test', 'shop.test'],
+    ['SHOP.Test:8080', 'shop.test'],
+    ['shop.test.', 'shop.test'],
+    ['shop.test.:80', 'shop.test'],
+    ['b\xc3\xbccher.test', 'xn--bcher-kva.test'],
+    ['XN--bcher-kva.test', 'xn--bcher-kva.test'],
+    ['my_shop.test', 'my_shop.test'],
+    ['127.0.0.1:80', '127.0.0.1'],
+    ['[::1]:80', '::1'],
+    ['[2001:DB8::1]', '2001:db8::1'],
+  ] as const) {
+    t.equal(hostnameOf(host), hostname, host)
+  }
+  for (const host of [
+    '',
+    '.',
+    '..',
+    'a..b',
+    '.a',
+    'a b',
+    'a/b',
+    'a@b',
+    'a:b',
+    'a:80:80',
+    '[::1',
+    'a,b',
+    '\xff',
+    'a\0b',
+    `${'a'.repeat(254)}`,
+  ]) {
+    t.equal(hostnameOf(host), undefined, JSON.stringify(host))
+  }
+})
+
+t.test('a hostname finds its own domain first, then the longest wildcard', async t => {
+  const table = tableOf([
+    routeOf('wide', ['*.test'], [upstream]),
+    routeOf('long', ['*.shop.test'], [upstream]),
+    routeOf('own', ['a.shop.test', 'test'], [upstream]),
+  ])
+  t.equal(table.find('a.shop.test')?.app, 'own')
+  t.equal(table.find('b.shop.test')?.app, 'long')
+  t.equal(table.find('b.c.shop.test')?.app, 'long')
+  t.equal(table.find('shop.test')?.app, 'wide')
+  t.equal(table.find('test')?.app, 'own')
+  t.equal(table.find('other'), undefined)
+  for (const odd of ['__proto__', 'constructor', 'tostring']) t.equal(table.find(odd), undefined)
+})
+
+t.test('pointing replaces an app’s route, forgetting takes it away', async t => {
+  const first = tableOf([routeOf('shop', ['old.test'], [upstream])])
+  const second = pointed(first, routeOf('shop', ['new.test'], []))
+  t.equal(second.find('old.test'), undefined)
+  t.same(second.find('new.test')?.upstreams, {})
+  t.equal(first.find('old.test')?.app, 'shop')
+  t.equal(forgotten(second, 'shop').find('new.test'), undefined)
+})
