@@ -137,7 +137,7 @@ async function hangUp(api: Api, name: string, id: string): Promise<void> {
   const status = pid ? await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '') : ''
   const inside = /^NSpid:.*\s(\d+)$/m.exec(status)?.[1]
   if (!inside) return
-  const command = ['/bin/sh', '-c', 'kill -HUP "$PID"']
+  const command = ['/bin/sh', '-c', 'kill -HUP "-$PID" "$PID"']
   const kill = await prepare(api, name, { command, env: { PID: inside }, tty: false, stdin: false })
   await api.ask('POST', path`/exec/${kill}/start`, { body: { Detach: true, Tty: false } })
 }

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { UserError } from '../errors.ts'
-import { type Api, dropped } from './api.ts'
+import { type Api, dropped, EngineError } from './api.ts'
 import type { EngineEvent, Labels } from './engine.ts'
 import { filters } from './filters.ts'
 import { lines } from './lines.ts'
@@ -81,6 +81,8 @@ function eventOf({ Action, Actor }: RawEvent): EngineEvent {
   }
 }
 
+// An engine on its way down or up may still, or already, answer that it cannot.
 function isLost(error: unknown): boolean {
+  if (error instanceof EngineError) return error.status >= 500
   return dropped(error) || (error instanceof UserError && error.code === 'engine-away')
 }

@@ -77,9 +77,9 @@ export function openSteps(line: (text: string) => void, { buildArgs }: { buildAr
 // "[builder 2/4] RUN make" is the person's; "[internal] load .dockerignore" and "exporting to image" are not.
 function stepOf({ name }: Vertex, named: (text: string) => string): Step {
   const [, inner] = /^\[(?!internal\])[^\]]*\] (.*)$/s.exec(name) ?? []
-  const title = visible((inner ?? name.replace(/^\[internal\] /, '')).replace(/\s+/g, ' ').trim())
+  const title = named(inner ?? name.replace(/^\[internal\] /, ''))
   return {
-    title: shortened(named(title), 160),
+    title: shortened(visible(title.replace(/\s+/g, ' ').trim()), 160),
     quiet: inner === undefined,
     splitter: lineSplitter({ limit: 64 * 1024 }),
     output: [],

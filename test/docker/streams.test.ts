@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -49,6 +50,20 @@ t.test(
     t.match(last.toString(), /\n200000\n$/)
   },
 )
+
+t.test('input that ends before the task starts is there when it does', async t => {
+  const task = container(['sh', '-c', 'cat; echo end'], { interactive: { tty: false } })
+  await engine.create(task)
+  const stdin = Readable.from([Buffer.from('early\n')])
+  const closed = once(stdin, 'close')
+  const { stdout, ...rest } = streams({ stdin })
+  const { done } = await engine.attach(task.name, { stdout, ...rest })
+  await closed
+  for (let turn = 0; turn < 5; turn++) await engine.inspect(task.name)
+  await engine.start(task.name)
+  await done
+  t.equal(stdout.text(), 'early\nend\n')
+})
 
 t.test('a task without input reads none, and its first words are not lost', async t => {
   const task = container(['sh', '-c', 'echo first; cat; echo last'])
@@ -159,18 +174,24 @@ t.test('a command whose container is removed ends', async t => {
   t.ok([137, undefined].includes(await done))
 })
 
-t.test('a command whose person has gone is hung up on', async t => {
-  const name = await run(['sleep', '60'])
-  const controller = new AbortController()
-  const mark = `7${process.pid}2`
-  const { terminal } = terminalOf({ cols: 80, rows: 24 })
-  const { stdout, ...rest } = streams({ signal: controller.signal, terminal, stdin: new PassThrough() })
-  const { done } = await engine.exec(name, ['sh', '-c', `echo began; sleep ${mark}`], { stdout, ...rest })
-  await said(stdout, 'began\r\n')
-  controller.abort()
-  t.equal(await done, undefined)
-  while (await running(mark)) await delay(20)
-})
+for (const kind of ['terminal', 'plain'] as const) {
+  t.test(`a ${kind} command whose person has gone is hung up on`, async t => {
+    const name = await run(['sleep', '60'])
+    const controller = new AbortController()
+    const mark = `7${process.pid}${kind.length}`
+    const given = { signal: controller.signal, stdin: new PassThrough() }
+    const { terminal } = terminalOf({ cols: 80, rows: 24 })
+    const { stdout, ...rest } = streams(kind === 'terminal' ? { ...given, terminal } : given)
+    const { done } = await engine.exec(name, ['sh', '-c', `echo began; sleep ${mark}; true`], {
+      stdout,
+      ...rest,
+    })
+    await said(stdout, 'began')
+    controller.abort()
+    t.equal(await done, undefined)
+    while (await running(mark)) await delay(20)
+  })
+}
 
 function terminalOf(size: { cols: number; rows: number }) {
   const listeners: Parameters<Terminal['onResize']>[0][] = []
