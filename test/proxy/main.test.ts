@@ -11,7 +11,7 @@ import { t } from 'tap'
 import { frame } from '../../src/edge/frames.ts'
 import { wireVersion } from '../../src/edge/wire.ts'
 import { plainEnv } from '../../src/settings.ts'
-import { dataFolder, running } from './running.ts'
+import { dataFolder, isAlive, running } from './running.ts'
 import { ask, backend, dial, routeOf, routeTo } from './stage.ts'
 
 t.jobs = 1
@@ -158,7 +158,7 @@ t.test('workers of a killed proxy end too', async t => {
   await proxy.edge().sync([])
   const pids = await proxy.workers()
   await proxy.stop('SIGKILL')
-  for (const pid of pids) while (isAlive(pid)) await pause(10)
+  for (const pid of pids) while (await isAlive(pid)) await pause(10)
 })
 
 t.test('a second proxy with the same data does not start', async t => {
@@ -257,12 +257,3 @@ t.test(
     t.match(await ask(proxy.port, '/'), { body: 'ok' })
   },
 )
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
