@@ -12,7 +12,7 @@ export interface Flow {
   moves(now: number): boolean
 }
 
-const outputBytes = 1024 * 1024
+const outputBytes = 512 * 1024
 const replyBytes = 4 * 1024 * 1024
 const replyPackets = 4096
 

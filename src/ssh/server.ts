@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server as Listener, type Socket } from 'node:net'
 
-import ssh2, { type Algorithms } from 'ssh2'
+import ssh2, { type Algorithms, type KexAlgorithm } from 'ssh2'
 
 import { openAdmission } from './admission.ts'
 import { receive, type Visitor } from './connection.ts'
@@ -12,6 +12,7 @@ export async function serveSsh(door: FrontDoor): Promise<SshServer> {
   const limits = { ...usualLimits, ...door.limits }
   const admission = openAdmission(limits)
   const visitors = new Map<Socket, Visitor | undefined>()
+  const graces = new WeakMap<Socket, NodeJS.Timeout>()
   const ssh = new ssh2.Server({ hostKeys: [door.hostKey], ident: 'Davit', algorithms, ...keepalive })
   ssh.on('connection', client => {
     const socket = socketOf(client)
@@ -21,7 +22,6 @@ export async function serveSsh(door: FrontDoor): Promise<SshServer> {
     }
     visitors.set(socket, receive(client, socket, { ...door, limits, signedIn }))
   })
-  const graces = new WeakMap<Socket, NodeJS.Timeout>()
   // A listener of our own, because ssh2's tells of a connection only after the client's first line.
   const listener = createServer({ noDelay: true, keepAlive: true }, socket => {
     socket.on('error', () => {})
@@ -55,7 +55,8 @@ const usualLimits: Limits = {
 }
 
 const algorithms: Algorithms = {
-  kex: ['curve25519-sha256', 'curve25519-sha256@libssh.org'],
+  // The first comes with our patch; without it ssh2 refuses the list, and `scripts/prepare` was not run.
+  kex: ['mlkem768x25519-sha256' as KexAlgorithm, 'curve25519-sha256', 'curve25519-sha256@libssh.org'],
   serverHostKey: ['ssh-ed25519'],
   cipher: [
     'chacha20-poly1305@openssh.com',
@@ -68,8 +69,8 @@ const algorithms: Algorithms = {
   compress: ['none'],
 }
 
-// A client that is gone without a word is noticed within a minute.
-const keepalive = { keepaliveInterval: 15_000, keepaliveCountMax: 3 }
+// A client that is gone without a word is noticed within two minutes.
+const keepalive = { keepaliveInterval: 30_000, keepaliveCountMax: 3 }
 
 function listening(listener: Listener, where: FrontDoor['listen']): Promise<void> {
   return new Promise((resolve, reject) => {

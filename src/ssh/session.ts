@@ -118,13 +118,15 @@ function start({ asking, channel, line, by }: Asked, wishes: Wishes, visit: Visi
   const send = sender(channel, visit.flow, gone.signal)
   const stdout = outlet(chunk => send(channel, chunk))
   const stderr = outlet(chunk => send(channel.stderr, chunk))
+  let isDone = false
   const leave = () => {
     gone.abort()
-    cancelled.abort(new Cancelled('The connection was lost.'))
+    if (!isDone) cancelled.abort(new Cancelled('The connection was lost.'))
     stdin.destroy(new Cancelled('The connection was lost before the end of the input.'))
     stdout.destroy()
     stderr.destroy()
   }
+  // A signal that the command does not listen to ends it.
   wishes.signals.add(name => {
     if (wishes.signals.size === 1 && interrupts.has(name)) cancelled.abort(new Cancelled())
   })
@@ -143,6 +145,7 @@ function start({ asking, channel, line, by }: Asked, wishes: Wishes, visit: Visi
     onSignal: listener => wishes.signals.add(listener),
   }
   const done = conduct(session, visit).then(async code => {
+    isDone = true
     await Promise.all([flushed(stdout), flushed(stderr)])
     if (!gone.signal.aborted) hangUp(channel, code)
   })
