@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import http from 'node:http'
 
 import { t } from 'tap'
 
@@ -169,8 +168,7 @@ t.test('a client’s words about itself are replaced, however they are spelt', a
   })
   const raw: string[] = JSON.parse(body)
   t.notOk(raw.includes('evil'), body)
-  const seen =
-    new http.Agent() && Object.fromEntries(raw.flatMap((name, at) => (at % 2 ? [] : [[name, raw[at + 1]]])))
+  const seen = Object.fromEntries(raw.flatMap((name, at) => (at % 2 ? [] : [[name, raw[at + 1]]])))
   t.match(seen, {
     Good: 'fine',
     Host: 'shop.test',
