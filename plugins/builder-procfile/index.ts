@@ -9,7 +9,7 @@ export default definePlugin({
     findBuilder: {
       order: 'late',
       async handle({ source }) {
-        if ((await source.list()).includes('Procfile')) return { name: 'procfile', dockerfile }
+        if (await source.read('Procfile')) return { name: 'procfile', dockerfile }
       },
     },
   },

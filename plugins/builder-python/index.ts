@@ -35,7 +35,7 @@ async function builderOf(source: Source, out: { detail(line: string): void; warn
   if (warning) out.warn(warning)
   const requirements = await readRequirements(source)
   const django = await djangoOf(source)
-  const declared = (await source.list()).includes('Procfile')
+  const declared = (await source.read('Procfile')) !== undefined
   if (!requirements && declared) out.detail('No requirements.txt: Python comes with its own library only')
   const entry = declared ? undefined : await entryOf(source, { requirements, django })
   if (entry) out.detail(`No Procfile, so web is: ${entry.line}`)
