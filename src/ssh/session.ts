@@ -1,12 +1,14 @@
-import { Readable, Writable } from 'node:stream'
+import { once } from 'node:events'
 
 import type { Session as Asking, ServerChannel } from 'ssh2'
 
 import { Cancelled } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Env, Identity, Session, Terminal } from '../types.ts'
+import type { Identity, Session } from '../types.ts'
 import type { Flow } from './flow.ts'
-import { forgetWritten, guardWindow, sever } from './inside.ts'
+import { guardWindow, sever } from './inside.ts'
+import { flushed, inlet, outlet, sender } from './streams.ts'
+import { hearWishes, type Wishes } from './wishes.ts'
 
 export interface Visit {
   /** Who the connection's key is now; undefined when it was taken away. */
@@ -22,7 +24,7 @@ export interface Visit {
 export interface Attended {
   /** The connection is gone. */
   lose(): void
-  /** Settles when the command has ended; at once when there is none. */
+  /** Settles when the command has ended and the client has closed the session; at once when there is none. */
   ended(): Promise<void>
 }
 
@@ -45,57 +47,6 @@ export function attend(asking: Asking, visit: Visit): Attended {
   }
 }
 
-// Before the command -------------------------------------------------------------------------------------
-
-interface Wishes {
-  readonly env: Env
-  readonly terminal: Terminal | undefined
-  readonly signals: Set<(name: string) => void>
-}
-
-function hearWishes(asking: Asking): Wishes {
-  const env: Record<string, string> = Object.create(null)
-  const signals: Wishes['signals'] = new Set()
-  const resized = new Set<(size: Size) => void>()
-  const wishes: { -readonly [K in keyof Wishes]: Wishes[K] } = { env, terminal: undefined, signals }
-  asking.on('env', (accept, reject, { key, val }) => {
-    if (!isHarmless(key, val)) return reject?.()
-    env[key] = val
-    accept?.()
-  })
-  asking.on('pty', (accept, _reject, info) => {
-    const term = /^[\w.+-]{1,64}$/.test(info.term) ? info.term : 'xterm'
-    wishes.terminal = { term, ...sizeOf(info), onResize: listener => resized.add(listener) }
-    accept?.()
-  })
-  asking.on('window-change', (accept, _reject, info) => {
-    for (const listener of resized) listener(sizeOf(info))
-    accept?.()
-  })
-  asking.on('signal', (accept, _reject, { name }) => {
-    for (const listener of signals) listener(name)
-    accept?.()
-  })
-  return wishes
-}
-
-interface Size {
-  readonly cols: number
-  readonly rows: number
-}
-
-function sizeOf({ cols, rows }: Size): Size {
-  return { cols: Math.min(cols, 65535) || 80, rows: Math.min(rows, 65535) || 24 }
-}
-
-// Anything more would reach programs that we start (CVE-2024-39930).
-function isHarmless(name: string, value: string): boolean {
-  if (name === 'GIT_PROTOCOL') return /^version=[0-2]$/.test(value)
-  return /^(LANG|LC_[A-Z]{1,20}|TERM)$/.test(name) && /^[\w.@+:-]{0,64}$/.test(value)
-}
-
-// The command --------------------------------------------------------------------------------------------
-
 interface Running {
   readonly done: Promise<void>
   leave(): void
@@ -112,9 +63,9 @@ interface Asked {
 function start({ asking, channel, line, by }: Asked, wishes: Wishes, visit: Visit): Running {
   const gone = new AbortController()
   const cancelled = new AbortController()
-  const stdin = inlet({ asking, channel }, visit, {
-    interrupt: () => wishes.terminal && cancelled.abort(new Cancelled()),
-  })
+  guardWindow(channel, () => visit.expel('it sent more than the window allows'))
+  const interrupt = () => wishes.terminal && cancelled.abort(new Cancelled())
+  const stdin = inlet({ asking, channel, interrupt })
   const send = sender(channel, visit.flow, gone.signal)
   const stdout = outlet(chunk => send(channel, chunk))
   const stderr = outlet(chunk => send(channel.stderr, chunk))
@@ -147,7 +98,9 @@ function start({ asking, channel, line, by }: Asked, wishes: Wishes, visit: Visi
   const done = conduct(session, visit).then(async code => {
     isDone = true
     await Promise.all([flushed(stdout), flushed(stderr)])
-    if (!gone.signal.aborted) hangUp(channel, code)
+    if (gone.signal.aborted) return
+    hangUp(channel, code)
+    await once(gone.signal, 'abort')
   })
   return {
     done,
@@ -164,7 +117,7 @@ const interrupts = new Set(['INT', 'TERM', 'HUP', 'QUIT'])
 async function conduct(session: Session, { run, log }: Visit): Promise<number> {
   try {
     const code = await run(session)
-    return Number.isInteger(code) ? code & 0xff : 1
+    return Number.isInteger(code) && code >= 0 && code <= 255 ? code : 1
   } catch (error) {
     log.error({ err: error }, 'a session ended with a bug')
     return 1
@@ -174,83 +127,4 @@ async function conduct(session: Session, { run, log }: Visit): Promise<number> {
 function hangUp(channel: ServerChannel, code: number): void {
   channel.exit(code)
   channel.end()
-}
-
-// A stream of its own: who destroys it does not take the channel, and with it the exit status, along.
-function inlet(
-  { asking, channel }: Pick<Asked, 'asking' | 'channel'>,
-  { expel }: Visit,
-  { interrupt }: { interrupt: () => void },
-): Readable {
-  let isWhole = false
-  asking.on('eof', () => {
-    isWhole = true
-  })
-  const stdin = new Readable({ read: () => void channel.resume() })
-  stdin.on('error', () => {})
-  guardWindow(channel, () => expel('it sent more than the window allows'))
-  channel.on('data', (chunk: Buffer) => {
-    if (isUnread(stdin) && chunk.includes(interruptByte)) interrupt()
-    if (stdin.destroyed || !stdin.push(chunk)) channel.pause()
-  })
-  channel.on('end', () => {
-    if (isWhole) stdin.push(null)
-  })
-  return stdin
-}
-
-const interruptByte = 3
-
-// With a terminal Ctrl-C is a byte. A command that reads input decides itself what it means.
-function isUnread(stdin: Readable): boolean {
-  return stdin.listenerCount('data') + stdin.listenerCount('readable') === 0
-}
-
-function outlet(send: (chunk: Buffer) => Promise<void>): Writable {
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      send(chunk).then(() => done(), done)
-    },
-  })
-  stream.on('error', () => {})
-  return stream
-}
-
-const sliceBytes = 256 * 1024
-
-/** One write at a time on both streams: ssh2 loses or doubles data when both wait for the window. */
-function sender(channel: ServerChannel, flow: Flow, gone: AbortSignal) {
-  let turn = Promise.resolve()
-  const deliver = async (to: Writable, chunk: Buffer) => {
-    for (let at = 0; at < chunk.length; at += sliceBytes) {
-      await flow.room()
-      if (gone.aborted) return
-      await written(to, chunk.subarray(at, at + sliceBytes), gone)
-      forgetWritten(channel)
-    }
-  }
-  return (to: Writable, chunk: Buffer): Promise<void> => {
-    turn = turn.then(() => deliver(to, chunk))
-    return turn
-  }
-}
-
-// A channel that is gone never calls back.
-function written(to: Writable, chunk: Buffer, gone: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = () => {
-      gone.removeEventListener('abort', done)
-      resolve()
-    }
-    gone.addEventListener('abort', done)
-    to.write(chunk, done)
-  })
-}
-
-function flushed(stream: Writable): Promise<void> {
-  if (stream.destroyed || stream.writableFinished) return Promise.resolve()
-  return new Promise(resolve => {
-    stream.once('close', resolve)
-    stream.end()
-  })
 }
