@@ -328,7 +328,7 @@ stop_by_hand() {
   say 'Stopping Davit'
   kill -TERM "$pid"
   for _ in $(seq 500); do
-    kill -0 "$pid" 2>/dev/null || return 0
+    [ -n "$(supervisor)" ] || return 0
     sleep 0.1
   done
   fail "Davit (process $pid) does not end." "End it with: kill -KILL $pid"
@@ -402,7 +402,7 @@ END
     echo
     echo '       Nobody can come in yet. Let your own key in first, here on the host:'
     echo
-    echo '           davit ssh-keys:add me ~/me.pub'
+    echo '           davit ssh-keys:add me < me.pub'
   fi
   if with_systemd; then return 0; fi
   echo
@@ -413,9 +413,9 @@ END
 
 host_key() {
   local file
-  for file in "$data"/ssh/*.pub; do
-    [ ! -e "$file" ] || ssh-keygen -lf "$file" | cut -d' ' -f2
-  done | head -n 1
+  for file in "$data"/ssh/ssh_host_*_key; do
+    ssh-keygen -lf "$file" 2>/dev/null | cut -d' ' -f2
+  done
 }
 
 # ---------------------------------------------------------------------------------------------------- the demo
@@ -424,10 +424,11 @@ demo_app=davit-demo
 
 # With a key made for it, which goes afterwards; the app stays, to be looked at.
 run_demo() {
-  have curl || apt-get install -y --no-install-recommends curl >/dev/null
+  have curl || DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends curl >/dev/null 2>&1 ||
+    fail 'curl is missing, and could not be installed.' 'Install it: apt-get install curl'
   demo_folder=$(mktemp -d)
   ssh-keygen -q -t ed25519 -N '' -C davit-demo -f "$demo_folder/key"
-  davit ssh-keys:add "demo-${demo_folder##*.}" "$demo_folder/key.pub" >/dev/null
+  davit ssh-keys:add "demo-${demo_folder##*.}" - <"$demo_folder/key.pub" >/dev/null
   cat >"$demo_folder/ssh_config" <<END
 Host davit
   HostName 127.0.0.1
@@ -446,26 +447,27 @@ END
   echo
   echo '=====> A demo: an app, pushed and fetched'
   echo
-  if davit apps:exists "$demo_app" >/dev/null 2>&1; then show ssh davit -- --force apps:destroy "$demo_app"; fi
+  if davit apps:exists "$demo_app" >/dev/null 2>&1; then show ssh davit apps:destroy "$demo_app" --force; fi
   show ssh davit apps:create "$demo_app"
   show git init --quiet --initial-branch main
   show git add --all
   show git -c user.name=Demo -c user.email=demo@localhost commit --quiet --message 'A first version'
   show git remote add davit "davit:$demo_app"
   show git push davit main
-  show curl --silent --show-error --fail --resolve "$demo_app.$domain:$http_port:127.0.0.1" "http://$demo_app.$domain:$http_port/"
+  show curl --silent --show-error --fail --include --resolve "$demo_app.$domain:$http_port:127.0.0.1" \
+    "http://$demo_app.$domain:$http_port/version"
   show ssh davit ps:report "$demo_app"
   cat <<END
 
-       It is at http://$demo_app.$domain:$http_port/ as long as you like. It goes with:
+       It stays at http://$demo_app.$domain:$http_port/ until you remove it:
 
-           davit --force apps:destroy $demo_app
+           davit apps:destroy $demo_app --force
 END
 }
 
 # Prints the command as a person would type it, and runs it with the demo's own key.
 show() {
-  echo "\$ $*"
+  echo "\$ $(for word in "$@"; do [[ $word == *' '* ]] && printf "'%s' " "$word" || printf '%s ' "$word"; done)"
   if [ "$1" = ssh ]; then
     shift
     ssh -F "$demo_folder/ssh_config" "$@"
