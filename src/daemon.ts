@@ -18,6 +18,7 @@ import { openEngine } from './docker/dockerode.ts'
 import type { Engine } from './docker/engine.ts'
 import { connectEdge } from './edge/client.ts'
 import { UserError } from './errors.ts'
+import { firstStart } from './first-start.ts'
 import { checkHook } from './git/receive.ts'
 import { openRepositories } from './git/repo.ts'
 import type { Logger } from './log.ts'
@@ -25,7 +26,6 @@ import type { Core } from './plugin/core.ts'
 import type { Context } from './plugin/define.ts'
 import { createDriver, type Member } from './plugin/driver.ts'
 import { commandsOf, loadPlugins } from './plugin/load.ts'
-import { readHostname } from './plugin/names.ts'
 import { plainEnv, root, type Settings } from './settings.ts'
 import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
@@ -49,7 +49,7 @@ export async function serve(
   const pidFile = join(settings.data, 'daemon.pid')
   writeFileSync(pidFile, `${process.pid}\n`)
   try {
-    firstStart(settings, store)
+    firstStart(settings, store, log)
     const members: Member[] = []
     const engine = await engineUp(settings, { log, signal })
     const cellar: Cellar = {
@@ -104,9 +104,7 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
     run,
     log,
   })
-  log.info(`ready: SSH on port ${ssh.port}, local socket ${settings.socket}`)
-  if (rooms.store.keys.list().length === 0)
-    log.warn('nobody can come in over SSH yet: davit ssh-keys:add NAME FILE')
+  welcome(ssh.port, rooms)
   await aborted(signal)
   log.info('the daemon ends; apps and proxy go on')
   local.close()
@@ -114,6 +112,17 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
   await rooms.queue.idle()
   for (const { plugin, context } of members.toReversed()) await plugin.stop?.(context)
   await Promise.race([rooms.background.idle(), pause(graceMs, undefined, { ref: false })])
+}
+
+function welcome(port: number, { settings, store, log }: Rooms): void {
+  log.info(`ready: SSH on port ${port}, local socket ${settings.socket}`)
+  const davit = settings.dev ? 'scripts/davit' : 'davit'
+  if (store.keys.list().length === 0)
+    log.warn(`nobody can come in over SSH yet. Let a key in: ${davit} ssh-keys:add NAME FILE`)
+  else if (settings.dev)
+    log.info(
+      `say hello: ssh -p ${port} davit@localhost   make an app: ssh -p ${port} davit@localhost apps:create hello`,
+    )
 }
 
 function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: Session) => Promise<number> {
@@ -176,15 +185,6 @@ async function engineUp(
       await pause(1_000, undefined, { signal })
     }
   }
-}
-
-/** `--domain` counts until somebody has said which domains there are. */
-function firstStart({ domain }: Settings, store: Store): void {
-  if (domain === undefined || store.properties.get('davit', undefined, 'started') === 'true') return
-  store.transaction(() => {
-    if (store.domains.global().length === 0) store.domains.setGlobal([readHostname(domain)])
-    store.properties.set('davit', undefined, 'started', 'true')
-  })
 }
 
 function identityOf(fingerprint: string, { keys }: Store) {

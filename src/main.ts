@@ -1,7 +1,7 @@
 import { runLocally } from './cli/client.ts'
 import { messageOf, UserError } from './errors.ts'
 import { openLog } from './log.ts'
-import { readSettings } from './settings.ts'
+import { clientSocket, readSettings } from './settings.ts'
 
 /** `davit up|serve|proxy` runs a part of Davit; anything else is a command through the local socket. */
 async function main([name = 'help', ...rest]: readonly string[]): Promise<number> {
@@ -22,7 +22,7 @@ async function main([name = 'help', ...rest]: readonly string[]): Promise<number
       return 0
     }
     default:
-      return runLocally(readSettings([]).socket, [name, ...rest], process)
+      return runLocally(clientSocket(), [name, ...rest], process)
   }
 }
 

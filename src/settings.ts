@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 
@@ -41,7 +42,7 @@ type Flags = ReadonlyMap<string, string>
 /** Throws UserError `bad-setting` naming the flag. `--dev` changes the defaults, nothing else. */
 export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): Settings {
   const flags = readFlags(argv)
-  const dev = flags.has('dev')
+  const dev = flags.has('dev') || env.DAVIT_DEV === '1'
   const value = (name: string, fallback: string) =>
     flags.get(name) ?? env[`DAVIT_${name.toUpperCase().replaceAll('-', '_')}`] ?? fallback
   const data = resolve(value('data', dev ? resolve(root, '.davit') : '/var/lib/davit'))
@@ -86,6 +87,7 @@ export function settingsEnv(settings: Settings): Record<string, string> {
     DAVIT_POOL: settings.pool,
     DAVIT_WORKERS: String(settings.workers),
     DAVIT_DOMAIN: settings.domain ?? '',
+    ...(settings.dev ? { DAVIT_DEV: '1' } : {}),
   }
 }
 
@@ -159,4 +161,10 @@ function inheritedSockets(env: NodeJS.ProcessEnv): Record<string, number> {
   const names = (env.LISTEN_FDNAMES ?? '').split(':')
   const count = Number(env.LISTEN_FDS ?? 0)
   return Object.fromEntries(Array.from({ length: count }, (_, at) => [names[at] || `fd${at}`, 3 + at]))
+}
+
+/** Where `davit COMMAND` finds its daemon: as told, else a checkout's own `davit up --dev`, else the host's. */
+export function clientSocket(env: NodeJS.ProcessEnv = process.env): string {
+  const own = resolve(root, '.davit/admin.sock')
+  return env.DAVIT_SOCKET === undefined && existsSync(own) ? own : readSettings([], env).socket
 }

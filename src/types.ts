@@ -196,6 +196,8 @@ export interface Builder {
   /** Files added to the context, path to content; they win over the source's own. */
   readonly files?: Readonly<Record<string, string>>
   readonly buildArgs?: Readonly<Record<string, string>>
+  /** The text of a .dockerignore: what of the source stays out of the context. */
+  readonly ignore?: string
   readonly target?: string
   /** Processes the builder found where the source has no Procfile. */
   readonly processes?: Procfile

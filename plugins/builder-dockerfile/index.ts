@@ -17,7 +17,8 @@ export default definePlugin({
         if (syntax) {
           out.warn(`The Dockerfile's line "# syntax=${syntax}" is left out: it would fetch another builder.`)
         }
-        return { name: 'dockerfile', dockerfile }
+        const ignore = (await source.read('.dockerignore'))?.toString('utf8')
+        return { name: 'dockerfile', dockerfile, ...(ignore ? { ignore } : {}) }
       },
     },
   },

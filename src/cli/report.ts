@@ -7,10 +7,11 @@ import type { Out } from '../types.ts'
  * bug: the person gets an id, the log gets the stack.
  */
 export function report(error: unknown, out: Out, { log, id }: { log: Logger; id: string }): number {
-  if (error instanceof UserError) {
-    out.warn(error.message)
-    if (error.hint) out.warn(error.hint)
-    return error.exit
+  const plain = error instanceof HookError && error.cause instanceof UserError ? error.cause : error
+  if (plain instanceof UserError) {
+    out.warn(plain.message)
+    if (plain.hint) out.warn(plain.hint)
+    return plain.exit
   }
   if (error instanceof HookError) {
     log.warn({ err: error }, 'a plugin stopped an operation')

@@ -4,6 +4,7 @@ import { defineReport, type Topic } from '../plugin/property.ts'
 
 const topic: Topic = {
   name: 'apps',
+  label: 'app',
   async facts(app, core) {
     const live = core.releases.live(app)
     return {

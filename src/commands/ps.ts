@@ -18,6 +18,7 @@ const count = one('PROCESS=COUNT', 'How many of a process', word => {
 
 const topic: Topic = {
   name: 'ps',
+  bare: ['deployed', 'processes', 'running', 'status'],
   properties: [
     {
       key: 'stop-timeout-seconds',

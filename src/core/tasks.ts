@@ -1,6 +1,6 @@
 import { randomHex } from '../deploy/random.ts'
 import { specOf } from '../deploy/spec.ts'
-import { createTask } from '../deploy/task.ts'
+import { withTask } from '../deploy/task.ts'
 import { UserError } from '../errors.ts'
 import type { RunIo } from '../plugin/core.ts'
 import type { App, Call, ContainerSpec } from '../types.ts'
@@ -13,21 +13,16 @@ export async function runTask(
   io: RunIo,
   { call, rooms }: { call: Call; rooms: Rooms },
 ): Promise<number> {
+  const { engine } = rooms
+  const { terminal, ...streams } = io
   const spec = await taskSpec(app, words, io, { call, rooms })
-  const name = await createTask(
-    { app: app.name, kind: 'run', spec, interactive: { tty: io.terminal !== undefined } },
-    rooms,
-  )
-  try {
-    const { terminal, ...streams } = io
-    const attached = await rooms.engine.attach(name, { ...streams, ...(terminal ? { terminal } : {}) })
-    // Asked before the start: a command that ends at once would otherwise be missed.
-    const exited = rooms.engine.wait(name, { signal: io.signal })
-    const [code] = await Promise.all([exited, rooms.engine.start(name), attached.done])
+  const task = { app: app.name, kind: 'run', spec, interactive: { tty: terminal !== undefined } }
+  return withTask(task, rooms, async name => {
+    const attached = await engine.attach(name, { ...streams, ...(terminal ? { terminal } : {}) })
+    await engine.start(name)
+    const [code] = await Promise.all([engine.wait(name, { signal: io.signal }), attached.done])
     return code
-  } finally {
-    await rooms.engine.remove(name)
-  }
+  })
 }
 
 /** A process name alone runs that process's line; other words run as they are. */

@@ -2,22 +2,26 @@ import type { Logger } from '../log.ts'
 
 /** Work that nobody waits for, but the end of the daemon does. */
 export interface Background {
-  /** A failure is logged under the name; what was recorded as a step is tried again at the next start. */
+  /**
+   * One at a time per name: asked for again while it runs, it is left alone. A failure is logged under the name; what was recorded as a
+   * step is tried again by the next reconcile.
+   */
   run(name: string, work: () => Promise<void>): void
   idle(): Promise<void>
 }
 
 export function createBackground(log: Logger): Background {
-  const running = new Set<Promise<void>>()
+  const running = new Map<string, Promise<void>>()
   return {
     run(name, work) {
+      if (running.has(name)) return
       const done = work()
         .catch((err: unknown) => log.error({ err, work: name }, 'background work failed'))
-        .finally(() => running.delete(done))
-      running.add(done)
+        .finally(() => running.delete(name))
+      running.set(name, done)
     },
     async idle() {
-      await Promise.all(running)
+      await Promise.all(running.values())
     },
   }
 }

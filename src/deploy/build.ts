@@ -30,6 +30,7 @@ export async function build(
   if (!found) throw noBuilder()
   const builder = await rooms.hooks.shapeBuild(found, event, call)
   const procfile = declared ?? builder.processes ?? { web: '' }
+  await checkStacks(builder, rooms)
   call.out.step(`Building ${app.name} with ${builder.name}`)
   const image = await buildImage(app, source, { builder, tag, call }, rooms)
   const info = await rooms.engine.image(image)
@@ -43,10 +44,9 @@ async function buildImage(
   rooms: Rooms,
 ): Promise<string> {
   const { builder, tag, call } = how
-  const ignore = (await source.read('.dockerignore'))?.toString('utf8')
   const files = { ...builder.files, [dockerfileName]: builder.dockerfile }
   return rooms.engine.build({
-    context: buildContext(source, { files, ignore, signal: call.signal }),
+    context: buildContext(source, { files, ignore: builder.ignore, signal: call.signal }),
     dockerfile: dockerfileName,
     tag,
     ...(builder.target ? { target: builder.target } : {}),
@@ -55,6 +55,21 @@ async function buildImage(
     signal: call.signal,
     line: call.out.detail,
   })
+}
+
+/** A stack that is not there would send the engine to a registry, which says nothing that helps. */
+async function checkStacks({ dockerfile }: Builder, { engine }: Rooms): Promise<void> {
+  for (const [, stack] of dockerfile.matchAll(
+    /^\s*FROM\s+(?:--\S+\s+)*(davit\/stack-[a-z0-9-]+)(?::latest)?\s*(?:AS\s+\S+\s*)?$/gim,
+  )) {
+    if (await engine.image(stack!)) continue
+    const name = stack!.slice('davit/stack-'.length)
+    throw new UserError(
+      'stack-missing',
+      `This host has no ${stack} image.`,
+      `Make it on the host, as root: scripts/stack ${name}`,
+    )
+  }
 }
 
 function noBuilder(): UserError {

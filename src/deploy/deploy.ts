@@ -134,7 +134,7 @@ async function exclusive<T>(
     await rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.signal })
     throw error
   } finally {
-    rooms.background.run('images', () => collectImages(app.name, rooms))
+    rooms.background.run(`images of ${app.name}`, () => collectImages(app.name, rooms))
   }
 }
 

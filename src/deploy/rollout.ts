@@ -9,6 +9,7 @@ import { type Plan, planRollout } from './plan.ts'
 import { randomHex } from './random.ts'
 import { retire } from './retire.ts'
 import { formationOf, type ProcessSpec, specOf } from './spec.ts'
+import { withFreeAddress } from './task.ts'
 
 export interface Rollout {
   readonly app: App
@@ -82,11 +83,9 @@ async function startOne(
   rooms: Rooms,
 ): Promise<Container> {
   const { app, release } = subject
-  const { process, spec } = slot.process
+  const { process } = slot.process
   call.out.step(`Starting ${process}.${slot.index}`)
-  const container = rooms.store.containers.add(app.name, rowOf(slot, subject, rooms))
-  await rooms.engine.create(engineForm(container, spec, rooms))
-  await rooms.engine.start(container.name)
+  const container = await withFreeAddress(() => launch(slot, subject, rooms))
   await ready(
     container,
     {
@@ -101,6 +100,20 @@ async function startOne(
   await rooms.engine.setRestart(container.name, true)
   call.out.detail(`${process}.${slot.index} is ready (release ${release.number})`)
   return container
+}
+
+async function launch(slot: Plan['start'][number], subject: Subject, rooms: Rooms): Promise<Container> {
+  const { engine, store } = rooms
+  const container = store.containers.add(subject.app.name, rowOf(slot, subject, rooms))
+  try {
+    await engine.create(engineForm(container, slot.process.spec, rooms))
+    await engine.start(container.name)
+    return container
+  } catch (error) {
+    await engine.remove(container.name)
+    store.containers.remove(container.id)
+    throw error
+  }
 }
 
 function rowOf(
@@ -167,5 +180,5 @@ async function point(
     store.steps.done(step)
     return retire.begin(app, plan.retire, rooms)
   })
-  if (old) rooms.background.run('retire', () => retire.finish(old, rooms))
+  if (old) rooms.background.run(`retire ${old.id}`, () => retire.finish(old, rooms))
 }

@@ -69,8 +69,10 @@ async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
 /** At the daemon's start and while it runs: what had begun is undone, what had only to be finished is finished. */
 export async function resume(rooms: Rooms): Promise<void> {
   for (const step of rooms.store.steps.list().filter(each => !rooms.queue.busy(each.app))) {
-    rooms.log.info({ app: step.app, step: step.kind, phase: step.phase }, 'an interrupted change is taken up')
-    if (step.kind === 'retire') rooms.background.run('retire', () => retire.finish(step, rooms))
-    else await undo(step, 'Davit was stopped before the release was live.', rooms)
+    if (step.kind === 'retire') rooms.background.run(`retire ${step.id}`, () => retire.finish(step, rooms))
+    else {
+      rooms.log.info({ app: step.app, step: step.kind, phase: step.phase }, 'an interrupted change is undone')
+      await undo(step, 'Davit was stopped before the release was live.', rooms)
+    }
   }
 }

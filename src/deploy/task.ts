@@ -12,20 +12,43 @@ export interface Task {
   readonly interactive?: { readonly tty: boolean }
 }
 
-/** Makes a one-off container in the app's own network, not yet started. Answers its name; whoever asked removes it. */
-export async function createTask({ app, kind, spec, interactive }: Task, rooms: Rooms): Promise<string> {
-  const network = await ensureNetwork(app, rooms)
-  const name = `${rooms.settings.instance}-${app}.${kind}.${randomHex(8)}`
-  const labels = { ...spec.labels, ...appLabels(rooms, app), 'com.davit.task': kind }
-  for (let tries = 0; ; tries++) {
-    const address = rooms.store.networks.takeAddress(app)
+/** Makes a one-off container in the app's own network and removes it after the work, which attaches, starts and waits for it. */
+export async function withTask<T>(task: Task, rooms: Rooms, work: (name: string) => Promise<T>): Promise<T> {
+  await ensureNetwork(task.app, rooms)
+  return withFreeAddress(async () => {
+    const name = await create(task, rooms)
     try {
-      const container = { name, spec, labels, network: network.name, address, restart: false }
-      await rooms.engine.create(interactive ? { ...container, interactive } : container)
-      return name
+      return await work(name)
+    } finally {
+      await rooms.engine.remove(name)
+    }
+  })
+}
+
+async function create({ app, kind, spec, interactive }: Task, rooms: Rooms): Promise<string> {
+  const name = `${rooms.settings.instance}-${app}.${kind}.${randomHex(8)}`
+  await rooms.engine.create({
+    name,
+    spec,
+    labels: { ...spec.labels, ...appLabels(rooms, app), 'com.davit.task': kind },
+    network: rooms.store.networks.of(app)!.name,
+    address: rooms.store.networks.takeAddress(app),
+    restart: false,
+    ...(interactive ? { interactive } : {}),
+  })
+  return name
+}
+
+/**
+ * Tasks hold their addresses on the engine only, so an address that the store gives may be in use: the engine says so at the start,
+ * before anything ran, and the next one is tried. UserError `address-taken` when none of the network's 61 is free.
+ */
+export async function withFreeAddress<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
     } catch (error) {
-      // Tasks hold their addresses on the engine only, so another one may have this already.
-      if (!(error instanceof UserError && error.code === 'address-taken') || tries === 60) throw error
+      if (!(error instanceof UserError && error.code === 'address-taken') || tries === 61) throw error
     }
   }
 }

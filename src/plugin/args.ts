@@ -82,7 +82,12 @@ export function any<T>(argument: Argument<T>): Argument<readonly T[]> {
 
 /** Everything that follows, flags too, as it is: a command line for somebody else. */
 export function words(label: string, about = ''): Argument<readonly string[]> {
-  return { place: 'words', label: label.toUpperCase(), about, read: given => (given[0] === '--' ? given.slice(1) : given) }
+  return {
+    place: 'words',
+    label: label.toUpperCase(),
+    about,
+    read: given => (given[0] === '--' ? given.slice(1) : given),
+  }
 }
 
 /** `--name`: there or not. */

@@ -18,6 +18,10 @@ export interface Property {
 
 export interface Topic {
   readonly name: string
+  /** In front of keys, where it is not the name. */
+  readonly label?: string
+  /** Keys shown without the label in front, also as the beginning of longer ones. */
+  readonly bare?: readonly string[]
   readonly properties?: readonly Property[]
   /** What a report shows besides the properties, in this order, for an app. */
   readonly facts?: (app: AppName, core: Core) => Record<string, string> | Promise<Record<string, string>>
@@ -36,7 +40,7 @@ export function defineReport(topic: Topic): Command {
       app: optional(appName()),
       global: flag('global', { about: "The host's own values" }),
       format: option('format', choice('stdout', 'json'), { about: 'stdout or json' }),
-      key: keyFlag(`Only this value, bare: --${topic.name}-KEY`),
+      key: keyFlag(`Only this value, bare: --${labelOf(topic)}-KEY`),
     },
     async run({ app, global, format, key }, { core, out }) {
       const subjects = global
@@ -101,10 +105,14 @@ async function rowsOf(topic: Topic, app: AppName | undefined, core: Core): Promi
   return rows
 }
 
-function pick(topic: Topic, rows: Rows, key: string): string {
-  const bare = key.startsWith(`${topic.name}-`) ? key.slice(topic.name.length + 1) : undefined
-  if (bare !== undefined && Object.hasOwn(rows, bare)) return rows[bare]!
-  const valid = Object.keys(rows).map(each => `--${topic.name}-${each}`)
+/** Both `--git-sha` and `--sha` name it; so does the topic's plain name, `--apps-created-at`. */
+function pick(topic: Topic, rows: Rows, flag: string): string {
+  const bare = [labelOf(topic), topic.name].find(
+    each => flag.startsWith(`${each}-`) && flag.slice(each.length + 1) in rows,
+  )
+  const key = bare === undefined ? flag : flag.slice(bare.length + 1)
+  if (Object.hasOwn(rows, key)) return rows[key]!
+  const valid = Object.keys(rows).map(each => `--${labelOf(topic)}-${each}`)
   throw new UserError('bad-flag', `Invalid flag passed, valid flags: ${valid.join(', ')}`)
 }
 
@@ -112,19 +120,28 @@ function bothKeys(topic: Topic, rows: Rows): Rows {
   return Object.fromEntries(
     Object.entries(rows).flatMap(([key, value]) => [
       [key, value],
-      [`${topic.name}-${key}`, value],
+      [`${labelOf(topic)}-${key}`, value],
     ]),
   )
 }
 
 function print(topic: Topic, app: AppName | undefined, rows: Rows, out: (line: string) => void): void {
-  out(`=====> ${app ?? 'Global'} ${topic.name} information`)
-  for (const [key, value] of Object.entries(rows))
-    out(`       ${`${title(topic.name, key)}:`.padEnd(24)}${value}`.trimEnd())
+  out(`=====> ${app ?? 'Global'} ${labelOf(topic)} information`)
+  for (const [key, value] of Object.entries(rows)) {
+    out(`       ${`${titleOf(topic, key)}:`.padEnd(23)} ${value}`.trimEnd())
+  }
 }
 
-/** `created-at` of `apps` reads `App created at`, as Dokku's clients know it. */
-function title(topic: string, key: string): string {
-  const text = `${topic.replace(/s$/, '')} ${key}`.replaceAll('-', ' ')
+/** Dokku's clients know the keys of `apps` as `app-…`. */
+function labelOf({ label, name }: Topic): string {
+  return label ?? name
+}
+
+function titleOf(topic: Topic, key: string): string {
+  const text = (
+    topic.bare?.includes(key) || topic.bare?.some(each => key.startsWith(`${each}-`))
+      ? key
+      : `${labelOf(topic)} ${key}`
+  ).replaceAll('-', ' ')
   return text[0]!.toUpperCase() + text.slice(1)
 }

@@ -1,0 +1,144 @@
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+import t from 'tap'
+
+import { sandbox } from './sandbox.ts'
+
+t.test('the life of an app', async t => {
+  const box = await sandbox(t)
+  await box.ssh('apps:create shop')
+  const shop = await box.checkout('worker', 'shop')
+  t.equal((await shop.push()).code, 0)
+
+  t.test('config is seen by the app, and the same again does nothing', async t => {
+    t.match(await box.ssh("config:set shop GREETING='hi there' EMPTY="), { code: 0 })
+    t.equal((await box.ssh('run shop printenv GREETING')).stdout, 'hi there\n')
+    const containers = await box.containers()
+    t.match(await box.ssh("config:set shop GREETING='hi there'"), { code: 0 })
+    t.same(await box.containers(), containers)
+    t.match(await box.ssh('config:get shop GREETING'), { code: 0, stdout: 'hi there\n' })
+    t.match(await box.ssh('config:get shop NOPE'), { code: 1, stdout: '' })
+    t.match(await box.ssh('config:unset shop EMPTY'), { code: 0 })
+    t.match((await box.ssh('config shop')).stdout, /^GREETING: +hi there$/m)
+  })
+
+  t.test('run hands over words, stdin, stderr and the exit code', async t => {
+    t.match(await box.ssh('run shop sh -c "echo out; echo err >&2; exit 7"'), {
+      code: 7,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    })
+    t.match(await box.ssh('run shop cat', { input: 'through the door\n' }), {
+      code: 0,
+      stdout: 'through the door\n',
+    })
+    t.match(await box.ssh('run -e COLOUR=blue shop printenv COLOUR'), { code: 0, stdout: 'blue\n' })
+    t.notMatch((await box.containers()).join(), /\.run\./, 'its container is gone')
+  })
+
+  t.test('a terminal is a terminal', async t => {
+    const child = box.sshProcess(['-tt', 'davit', 'run shop tty'])
+    let text = ''
+    child.stdout!.on('data', chunk => {
+      text += chunk
+    })
+    const [code] = await once(child, 'close')
+    t.equal(code, 0)
+    t.match(text, /\/dev\/(pts\/\d|console)/)
+  })
+
+  t.test('logs follow the app through a deploy', async t => {
+    const child = box.sshProcess(['davit', 'logs shop -t -p worker'])
+    const lines = createInterface({ input: child.stdout! })
+    const seen: string[] = []
+    lines.on('line', line => seen.push(line))
+    await box.ssh('ps:scale shop worker=1')
+    for await (const [line] of [await once(lines, 'line')]) t.match(line, /^\d{4}-\S+Z shop\[worker\.1\]: /)
+    child.kill('SIGINT')
+    await once(child, 'close')
+    t.match((await box.ssh('logs shop -n 1 -p worker.1')).stdout, /shop\[worker\.1\]: /)
+    t.match(await box.ssh('logs shop -n none'), { code: 1, stderr: /not a whole number/ })
+  })
+
+  t.test('scale starts what is missing and ends what is too much', async t => {
+    const web = (await box.containers()).filter(each => each.includes('.web.'))
+    t.match(await box.ssh('ps:scale shop web=2'), { code: 0 })
+    const two = (await box.containers()).filter(each => each.includes('.web.'))
+    t.equal(two.length, 2)
+    t.ok(two.includes(web[0]!), 'the one that ran goes on')
+    t.match((await box.ssh('ps:scale shop')).stdout, /^web: 2$/m)
+    t.match(await box.ssh('ps:scale shop nothing=1'), { code: 1, stderr: /no process nothing/ })
+    t.match(await box.ssh('ps:scale shop web=many'), { code: 1, stderr: /PROCESS=COUNT/ })
+    t.match(await box.ssh('ps:scale shop web=1 worker=0'), { code: 0 })
+  })
+
+  t.test('rollback brings code and config back in a moment', async t => {
+    t.match(await box.ssh('config:set shop GREETING=changed'), { code: 0 })
+    const { stdout } = await box.ssh('releases:rollback shop')
+    t.match(stdout, /rollback to \d+/)
+    t.equal((await box.ssh('config:get shop GREETING')).stdout, 'hi there\n')
+    t.match(await box.ssh('releases:rollback shop 99'), { code: 1, stderr: /no release 99/ })
+    t.match((await box.ssh('releases:info shop')).stdout, /state: +live/)
+    t.match(JSON.parse((await box.ssh('releases:list shop --format json')).stdout)[0], {
+      state: 'live',
+      by: 'ann',
+    })
+  })
+
+  t.test('restart puts new containers in place', async t => {
+    const before = await box.containers()
+    t.match(await box.ssh('ps:restart shop'), { code: 0 })
+    const after = await box.containers()
+    t.notOk(after.every(each => before.includes(each)))
+    t.equal((await box.get('shop.localhost')).status, 200)
+  })
+
+  t.test('stop, then start', async t => {
+    t.match(await box.ssh('ps:stop shop'), { code: 0 })
+    t.same(
+      (await box.containers()).filter(each => each.includes('shop.web')),
+      [],
+    )
+    t.equal((await box.get('shop.localhost')).status, 503)
+    t.match(await box.ssh('ps:start shop'), { code: 0 })
+    t.equal((await box.get('shop.localhost')).status, 200)
+    t.match((await box.ssh('ps:report shop')).stdout, /^ {7}Running: +true$/m)
+  })
+
+  t.test('domains lead to one app, restart nothing, and go again', async t => {
+    const before = await box.containers()
+    t.match(await box.ssh('domains:add shop www.shop.test *.shop.test'), {
+      code: 0,
+      stdout: /Added www\.shop\.test to shop/,
+    })
+    t.equal((await box.get('www.shop.test')).status, 200)
+    t.equal((await box.get('deep.er.shop.test')).status, 200)
+    await box.ssh('apps:create other')
+    t.match(await box.ssh('domains:add other www.shop.test'), { code: 1, stderr: /belongs to shop/ })
+    t.match(await box.ssh('domains:add shop www.shop.test'), { code: 0, stdout: /Skipping/ })
+    t.match(await box.ssh('domains:add shop bad..x'), { code: 1, stderr: /is invalid/ })
+    t.match((await box.ssh('urls shop')).stdout, /http:\/\/www\.shop\.test/)
+    t.match(await box.ssh('domains:remove shop www.shop.test *.shop.test'), { code: 0 })
+    t.equal((await box.get('www.shop.test')).status, 404)
+    t.match((await box.ssh('domains:report shop --domains-app-vhosts')).stdout, 'shop.localhost\n')
+    t.same(await box.containers(), before)
+  })
+
+  t.test('the host has domains of its own', async t => {
+    t.match(await box.ssh('domains:set-global apps.test'), { code: 0 })
+    t.equal((await box.get('shop.apps.test')).status, 200)
+    t.equal((await box.get('shop.localhost')).status, 404)
+    t.match((await box.ssh('url shop')).stdout, /^http:\/\/shop\.apps\.test:/)
+  })
+
+  t.test('destroyed, nothing of it is left', async t => {
+    t.match(await box.ssh('apps:destroy shop'), { code: 1, stderr: /--force/ })
+    t.match(await box.ssh('--force apps:destroy shop'), { code: 0, stdout: /Destroying shop/ })
+    t.match(await box.ssh('apps:exists shop'), { code: 20 })
+    t.same(await box.containers(), [])
+    t.same(await box.networks(), [])
+    t.same(await box.images(), [])
+    t.equal((await box.get('shop.apps.test')).status, 404)
+  })
+})
