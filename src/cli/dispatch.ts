@@ -32,7 +32,8 @@ export interface Desk {
 export async function dispatch(session: Session, desk: Desk): Promise<number> {
   const id = randomBytes(4).toString('hex')
   const log = desk.log.child({ session: id, person: session.by.person, key: session.by.key })
-  let out = createOut(session, { plain: session.terminal === undefined })
+  const terminal = session.terminal !== undefined
+  let out = createOut(session, { plain: !terminal, terminal })
   try {
     const words = 'line' in session.command ? splitWords(session.command.line) : session.command.words
     if (/^git-(receive-pack|upload-pack|upload-archive)$/.test(words[0] ?? '')) {
@@ -40,7 +41,7 @@ export async function dispatch(session: Session, desk: Desk): Promise<number> {
       return await audited(words.join(' '), session, desk, () => desk.git(words, session))
     }
     const request = readRequest(words)
-    if (request.quiet) out = createOut(session, { plain: true })
+    if (request.quiet) out = createOut(session, { plain: true, terminal })
     return await answer(request, { session, out, desk })
   } catch (error) {
     return report(error, out, { log, id })

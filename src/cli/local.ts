@@ -110,6 +110,7 @@ function createSession(opening: Opening, socket: Socket, ended: AbortController)
     onSignal: listener => void signalled.push(listener),
   }
   const hear = async (kind: number, payload: Buffer) => {
+    if (kind === kinds.stdin && terminal && payload.includes(interruptKey) && !isRead(stdin)) ended.abort()
     if (kind === kinds.stdin && !stdin.write(payload))
       await new Promise(resolve => stdin.once('drain', resolve).once('close', resolve))
     if (kind === kinds.stdinEnd) stdin.end()
@@ -120,6 +121,13 @@ function createSession(opening: Opening, socket: Socket, ended: AbortController)
     }
   }
   return { session, hear }
+}
+
+/** Ctrl-C of a terminal in raw mode: for the program that reads it, or else the end of the command. */
+const interruptKey = 3
+
+function isRead(stream: PassThrough): boolean {
+  return stream.listenerCount('data') + stream.listenerCount('readable') > 0
 }
 
 function framed(socket: Socket, kind: Kind): Writable {

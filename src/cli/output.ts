@@ -2,19 +2,27 @@ import type { Writable } from 'node:stream'
 
 import type { Out } from '../types.ts'
 
-/** Where words for a person go. `plain` leaves the decorative lines out: no terminal, or `--quiet`. */
+interface OutForm {
+  /** Decorative lines are left out: no terminal, or `--quiet`. */
+  readonly plain: boolean
+  /** The pty is the client's own, in raw mode: a line's end has to carry its return. */
+  readonly terminal: boolean
+}
+
+/** Where words for a person go. */
 export function createOut(
   streams: { stdout: Writable; stderr: Writable },
-  { plain }: { plain: boolean },
+  { plain, terminal }: OutForm,
 ): Out {
-  const line = (text: string) => void streams.stdout.write(`${text}\n`)
+  const ends = (text: string) => (terminal ? text.replaceAll('\n', '\r\n') : text)
+  const line = (text: string) => void streams.stdout.write(ends(`${text}\n`))
   const decorative = plain ? () => undefined : line
   return Object.assign(line, {
     step: (text: string) => decorative(`-----> ${text}`),
     headline: (text: string) => decorative(`=====> ${text}`),
     detail: (text: string) => line(`       ${text}`),
-    warn: (text: string) => void streams.stderr.write(warning(text)),
-    flushed: async (text: string) => room(streams.stdout, `${text}\n`),
+    warn: (text: string) => void streams.stderr.write(ends(warning(text))),
+    flushed: async (text: string) => room(streams.stdout, ends(`${text}\n`)),
   })
 }
 

@@ -59,7 +59,7 @@ async function ensureApp(
   }
   return core.apps.create(name, {
     by: session.by,
-    out: createOut(session, { plain: true }),
+    out: createOut(session, { plain: true, terminal: false }),
     signal: session.signal,
   })
 }

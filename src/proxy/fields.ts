@@ -92,3 +92,15 @@ const notInTrailers: ReadonlySet<string> = new Set([
   'set-cookie',
   'trailer',
 ])
+
+/** Flat fields by name, in the spelling that came first. */
+export function grouped(fields: readonly string[]): [string, string | string[]][] {
+  const byName = new Map<string, { name: string; values: string[] }>()
+  for (let at = 0; at < fields.length; at += 2) {
+    const key = fields[at]!.toLowerCase()
+    const known = byName.get(key)
+    if (known) known.values.push(fields[at + 1]!)
+    else byName.set(key, { name: fields[at]!, values: [fields[at + 1]!] })
+  }
+  return [...byName.values()].map(({ name, values }) => [name, values.length === 1 ? values[0]! : values])
+}

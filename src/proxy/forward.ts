@@ -1,13 +1,15 @@
 import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
-import net, { type Socket } from 'node:net'
+import type net from 'node:net'
+import type { Socket } from 'node:net'
 
 import httpProxy from 'http-proxy'
 
 import type { Upstream } from '../types.ts'
+import { cut, earlyHints, passAnswer } from './answer.ts'
 import type { Asked } from './asked.ts'
-import { bareResponse } from './bare.ts'
-import { trailerFields, upstreamFields } from './fields.ts'
+import { grouped, trailerFields } from './fields.ts'
 import type { Limits } from './limits.ts'
+import { carrier, couple, dial } from './websocket.ts'
 
 /**
  * answered: the client has its answer, is gone, or its answer was cut · again: nothing is spent, another may be asked ·
@@ -110,18 +112,6 @@ function writeHead(outgoing: ClientRequest, asked: Asked, more: readonly string[
   }
 }
 
-/** Flat fields by name, in the spelling that came first. */
-function grouped(fields: readonly string[]): [string, string | string[]][] {
-  const byName = new Map<string, { name: string; values: string[] }>()
-  for (let at = 0; at < fields.length; at += 2) {
-    const key = fields[at]!.toLowerCase()
-    const known = byName.get(key)
-    if (known) known.values.push(fields[at + 1]!)
-    else byName.set(key, { name: fields[at]!, values: [fields[at + 1]!] })
-  }
-  return [...byName.values()].map(({ name, values }) => [name, values.length === 1 ? values[0]! : values])
-}
-
 // Requests -----------------------------------------------------------------------------------------------
 
 interface Exchange {
@@ -206,114 +196,4 @@ function sendBody(outgoing: ClientRequest, { req, res, asked }: Pick<Exchange, '
   if (asked.expectsContinue) res.writeContinue()
   if (asked.body === 'chunked') req.once('end', () => outgoing.addTrailers(trailerFields(req.rawTrailers)))
   req.pipe(outgoing)
-}
-
-/** False when the upstream's head cannot be said in HTTP. */
-function passAnswer(answer: IncomingMessage, { res, id }: { res: ServerResponse; id: string }): boolean {
-  try {
-    const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', id]
-    res.writeHead(answer.statusCode!, answer.statusMessage, fields)
-  } catch {
-    return false
-  }
-  let flowing = false
-  answer.once('data', () => {
-    flowing = true
-  })
-  answer.on('error', () => cut(res))
-  answer.once('close', () => answer.complete || cut(res))
-  answer.once('end', () => addTrailers(res, answer.rawTrailers))
-  answer.pipe(res)
-  // A stream of events sends its head long before its first event.
-  setImmediate(() => flowing || res.writableEnded || res.destroyed || res.flushHeaders())
-  return true
-}
-
-function addTrailers(res: ServerResponse, raw: readonly string[]) {
-  if (raw.length > 0 && res.chunkedEncoding) res.addTrailers(trailerFields(raw))
-}
-
-function earlyHints(res: ServerResponse, raw: readonly string[]) {
-  const links = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]!.toLowerCase() === 'link')
-  try {
-    if (links.length > 0) res.writeEarlyHints({ link: links })
-  } catch {
-    // Hints that Node cannot read are left out; the answer itself follows.
-  }
-}
-
-/** Breaks the answer off so that the client sees it is not whole. HTTP/1.0 may take a plain end for the end of the body. */
-function cut(res: ServerResponse) {
-  if (res.req.httpVersionMinor === 0) res.socket?.resetAndDestroy()
-  res.destroy()
-}
-
-// WebSockets ---------------------------------------------------------------------------------------------
-
-interface Coupled {
-  readonly req: IncomingMessage
-  readonly socket: Socket
-  readonly connection: Socket
-  readonly asked: Asked
-  readonly limits: Limits
-  readonly resolve: (outcome: Outcome) => void
-}
-
-/** Undefined when there is no connection in time. */
-function dial({ host, port }: Upstream, timeoutMs: number): Promise<Socket | undefined> {
-  return new Promise(resolve => {
-    const connection = net.connect({ host, port, noDelay: true })
-    const late = setTimeout(() => connection.destroy(), timeoutMs)
-    connection.on('error', nothing)
-    connection.once('connect', () => resolve(connection))
-    connection.once('close', () => resolve(undefined))
-    connection.once('connect', () => clearTimeout(late))
-    connection.once('close', () => clearTimeout(late))
-  })
-}
-
-/** An agent of one connection. */
-function carrier(connection: Socket): unknown {
-  return {
-    addRequest: (outgoing: ClientRequest & { onSocket: (socket: Socket) => void }) =>
-      outgoing.onSocket(connection),
-  }
-}
-
-/** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
-function couple(outgoing: ClientRequest, { req, socket, connection, asked, limits, resolve }: Coupled) {
-  const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
-  for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
-
-  const gone = () => {
-    connection.destroySoon()
-    resolve('answered')
-  }
-  const giveUp = (outcome: Outcome) => {
-    socket.off('close', gone)
-    outgoing.destroy()
-    resolve(socket.destroyed ? 'answered' : outcome)
-  }
-  outgoing.setTimeout(limits.answerMs, () => giveUp('slow'))
-  outgoing.on('error', () => giveUp('unreachable'))
-  outgoing.once('response', answer => {
-    outgoing.setTimeout(limits.streamIdleMs)
-    if (!passAnswer(answer, { res: bareResponse(req, socket), id: asked.id })) socket.destroy()
-  })
-  outgoing.once('upgrade', (answer, _same, head) => {
-    if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket') return giveUp('unreachable')
-    answer.headers = switchFields(answer, asked.id)
-    connection.once('close', () => socket.destroySoon())
-    pump!(answer, connection, head)
-    for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
-  })
-  socket.once('close', gone)
-  if (socket.destroyed) gone()
-}
-
-/** What http-proxy will write as the head of the 101. */
-function switchFields(answer: IncomingMessage, id: string): IncomingMessage['headers'] {
-  const fields = Object.fromEntries(grouped(upstreamFields(answer.rawHeaders)))
-  const own = { connection: 'Upgrade', upgrade: 'websocket', 'x-request-id': id }
-  return Object.assign(Object.create(null), fields, own)
 }
