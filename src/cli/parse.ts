@@ -22,8 +22,10 @@ export function readRequest(line: readonly string[]): Request {
     if (word === '--') continue
     if (word === '--version' || word === '-v') return { ...flags, name: 'version', words: [] }
     if (word === '--help' || word === '-h') return { ...flags, name: 'help', words }
-    if (word === '--app') app = words.shift()
-    else if (word.startsWith('--app=')) app = word.slice('--app='.length)
+    if (word === '--app') {
+      app = words.shift()
+      if (app === undefined || app.startsWith('-')) throw new UserError('bad-flag', '--app needs a value.')
+    } else if (word.startsWith('--app=')) app = word.slice('--app='.length)
     else if (word === '--quiet' || word === '--force' || word === '--trace')
       flags[word.slice(2) as keyof typeof flags] = true
     else
@@ -99,7 +101,7 @@ function readFlag(
   const [, name = '', given] = /^(--?[^=]*)(?:=(.*))?$/s.exec(word)!
   sorted.shown.push(() => name)
   const found = Object.entries(args).find(
-    ([, each]) => isFlag(each) && (name === `--${each.label}` || name === `-${each.short}`),
+    ([, each]) => isFlag(each) && (name === `--${each.label}` || (each.short && name === `-${each.short}`)),
   )
   if (!found) return readOtherFlag(command, args, name, sorted)
   const [key, argument] = found

@@ -46,7 +46,9 @@ export function readAppName(text: string): AppName {
 /** Lower case, punycode, no final dot; `*.` in front is kept. Throws UserError `bad-domain`. */
 export function readHostname(text: string): Hostname {
   const wildcard = text.startsWith('*.')
-  const ascii = domainToASCII((wildcard ? text.slice(2) : text).toLowerCase().replace(/\.$/, ''))
+  const plain = (wildcard ? text.slice(2) : text).toLowerCase().replace(/\.$/, '')
+  // domainToASCII reads its text as the host of a URL: it would cut a path off and drop newlines.
+  const ascii = /[\s/\\?#@:\x00-\x1f]/.test(plain) ? '' : domainToASCII(plain)
   const labels = ascii.split('.')
   const good = ascii.length > 0 && ascii.length <= 253 && labels.every(each => label.test(each))
   if (!good || !/[a-z]/.test(labels.at(-1)!))

@@ -1,0 +1,130 @@
+import { join, resolve } from 'node:path'
+
+import pino from 'pino'
+import type { Test } from 'tap'
+
+import { createCore } from '../../src/core/core.ts'
+import type { Cellar, Rooms } from '../../src/core/rooms.ts'
+import { createBackground } from '../../src/deploy/background.ts'
+import { createQueue } from '../../src/deploy/queue.ts'
+import { createRoutes } from '../../src/deploy/routes.ts'
+import type { Engine } from '../../src/docker/engine.ts'
+import type { Edge } from '../../src/edge/wire.ts'
+import { openRepositories } from '../../src/git/repo.ts'
+import type { Core } from '../../src/plugin/core.ts'
+import type { Plugin } from '../../src/plugin/define.ts'
+import { createDriver, type Member } from '../../src/plugin/driver.ts'
+import { plainEnv, readSettings } from '../../src/settings.ts'
+import { openStore } from '../../src/store/open.ts'
+import type { AppName, Call, Identity, Out, Route } from '../../src/types.ts'
+
+export const shop = 'shop' as AppName
+export const blog = 'blog' as AppName
+
+export const ann: Identity = { person: 'ann', key: 'SHA256:ann', role: 'admin' }
+
+export interface Workshop {
+  readonly core: Core
+  readonly rooms: Rooms
+  /** Everything the proxy was told, oldest first: a route, or the name of an app that went. */
+  readonly told: readonly (Route | string)[]
+}
+
+/** The workshop over a real store and real repositories in a folder of the test's own, with no engine and no proxy. */
+export function workshop(
+  t: Test,
+  { plugins = [], engine = {} }: { plugins?: readonly Plugin[]; engine?: Partial<Engine> } = {},
+): Workshop {
+  const dir = t.testdir({ git: {} })
+  const log = pino({ level: 'silent' })
+  const ended = new AbortController()
+  const store = openStore({ file: join(dir, 'davit.db'), keyFile: join(dir, 'seal.key') })
+  t.teardown(() => {
+    ended.abort()
+    store.close()
+  })
+  const told: (Route | string)[] = []
+  const members: Member[] = []
+  const cellar: Cellar = {
+    settings: readSettings(['--data', dir, '--http-listen', '127.0.0.1:8080', '--instance', 'test'], {}),
+    store,
+    engine: absentEngine(engine),
+    edge: listeningEdge(told),
+    repositories: openRepositories({
+      folder: join(dir, 'git'),
+      hooks: resolve(import.meta.dirname, '../../scripts/git-hooks'),
+      env: plainEnv(),
+      log,
+    }),
+    hooks: createDriver(() => members),
+    log,
+    signal: ended.signal,
+  }
+  const rooms = {
+    ...cellar,
+    queue: createQueue(),
+    background: createBackground(log),
+    routes: createRoutes(cellar),
+  }
+  const core = createCore('0.0.0', rooms)
+  members.push(...plugins.map(plugin => member(plugin, { core, dir })))
+  return { core, rooms, told }
+}
+
+/** A plugin with a context for it, whose values are kept in memory. */
+export function member(plugin: Plugin, more: Partial<Member['context']> = {}): Member {
+  const values = new Map<string, unknown>()
+  const kv: Member['context']['kv'] = {
+    get: <T>(key: string) => values.get(key) as T | undefined,
+    set: (key, value) => void values.set(key, value),
+    remove: key => void values.delete(key),
+    list: () => [...values].map(([key, value]) => ({ key, value })),
+  }
+  const context = {
+    core: undefined as unknown as Core,
+    kv,
+    dir: '',
+    log: pino({ level: 'silent' }),
+    signal: new AbortController().signal,
+    ...more,
+  }
+  return { plugin, context }
+}
+
+/** A call, with the lines that the person saw. */
+export function calling({ by = ann, signal = new AbortController().signal }: Partial<Call> = {}) {
+  const lines: string[] = []
+  const say = (line: string) => void lines.push(line)
+  const out: Out = Object.assign(say, {
+    step: (text: string) => say(`-----> ${text}`),
+    headline: (text: string) => say(`=====> ${text}`),
+    detail: (text: string) => say(`       ${text}`),
+    warn: (text: string) => say(` !     ${text}`),
+    flushed: async (text: string) => say(text),
+  })
+  return { by, out, signal, lines }
+}
+
+/** Only what the test gives it can be asked of the engine. */
+function absentEngine(given: Partial<Engine>): Engine {
+  return new Proxy(given as Engine, {
+    get(engine, name) {
+      if (Object.hasOwn(engine, name)) return engine[name as keyof Engine]
+      return () => {
+        throw new Error(`this test has no engine to ask for ${String(name)}`)
+      }
+    },
+  })
+}
+
+function listeningEdge(told: (Route | string)[]): Edge {
+  return {
+    sync: async routes => void told.push(...routes),
+    point: async route => void told.push(route),
+    forget: async app => void told.push(app),
+    drain: async () => 0,
+    stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
+    onConnect: () => undefined,
+    close: () => undefined,
+  }
+}
