@@ -20,15 +20,25 @@ const everyMs = 30_000
 const longestPauseMs = 60_000
 
 export function createReconciler(rooms: Rooms): Reconciler {
-  const pauses = new Map<string, { tries: number; until: number }>()
+  const pauses: Pauses = new Map()
   let running: Promise<void> | undefined
   let again = false
+  let soon: NodeJS.Timeout | undefined
 
   const round = async () => {
     do {
       again = false
       await reconcileAll(rooms, pauses)
     } while (again && !rooms.signal.aborted)
+    lookAgain()
+  }
+
+  /** When the first of those that are waited with is due. */
+  const lookAgain = () => {
+    clearTimeout(soon)
+    const next = Math.min(...[...pauses.values()].filter(each => each.waiting).map(each => each.until))
+    if (Number.isFinite(next) && !rooms.signal.aborted)
+      soon = setTimeout(quietly, Math.max(next - Date.now(), 0) + 10)
   }
 
   const now = () => {
@@ -39,13 +49,14 @@ export function createReconciler(rooms: Rooms): Reconciler {
     return running
   }
 
-  const quietly = () =>
+  const quietly = () => {
     now().catch((err: unknown) => rooms.log.warn({ err }, 'reconciling did not end; it is tried again'))
+  }
 
   return {
     now,
     async watch() {
-      const timer = setInterval(() => void quietly(), everyMs)
+      const timer = setInterval(quietly, everyMs)
       rooms.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
       for await (const event of rooms.engine.events({
         labels: instanceLabels(rooms),
@@ -55,17 +66,20 @@ export function createReconciler(rooms: Rooms): Reconciler {
           event.kind === 'reconnected' ||
           ['die', 'destroy', 'oom', 'stop', 'rename'].includes(event.action)
         )
-          void quietly()
+          quietly()
       }
     },
   }
 }
 
-type Pauses = Map<string, { tries: number; until: number }>
+/** By container name: how often it was started again, when it is due, and whether it is down and waited with. */
+type Pauses = Map<string, { tries: number; until: number; waiting: boolean }>
 
 async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
   await resume(rooms)
   const infos = await rooms.engine.containers(instanceLabels(rooms))
+  const containers = rooms.store.containers.list()
+  for (const name of pauses.keys()) if (!containers.some(each => each.name === name)) pauses.delete(name)
   for (const app of rooms.store.apps.list()) {
     if (app.retired) await destroyRest(app, rooms)
     else if (!isStopped(app, rooms)) await reconcileApp(app, infos, pauses, rooms)
@@ -83,11 +97,16 @@ async function reconcileApp(
     if (container.state !== 'wanted') continue
     const info = infos.find(each => each.name === container.name)
     if (info?.state === 'running' || info?.state === 'restarting') forgive(container, info, pauses)
-    else if (due(container, pauses)) await bringBack(container, info, rooms)
+    else if (due(container, pauses) && !(await bringBack(container, info, rooms))) wait(container, pauses)
   }
 }
 
-async function bringBack(container: Container, info: ContainerInfo | undefined, rooms: Rooms): Promise<void> {
+/** Answers whether it runs now. */
+async function bringBack(
+  container: Container,
+  info: ContainerInfo | undefined,
+  rooms: Rooms,
+): Promise<boolean> {
   const { engine, store, log } = rooms
   log.warn(
     { app: container.app, container: container.name, was: info?.state ?? 'gone', exit: info?.exitCode },
@@ -101,26 +120,38 @@ async function bringBack(container: Container, info: ContainerInfo | undefined, 
     }
     await engine.start(container.name)
     await engine.setRestart(container.name, true)
+    return true
   } catch (err) {
     log.error({ err, container: container.name }, 'a container could not be started; it is tried again')
+    return false
   }
 }
 
 function due(container: Container, pauses: Pauses): boolean {
+  const { name } = container
   const now = Date.now()
-  const pause = pauses.get(container.name) ?? { tries: 0, until: 0 }
-  if (now < pause.until) return false
-  pauses.set(container.name, {
-    tries: pause.tries + 1,
-    until: now + Math.min(1_000 * 2 ** pause.tries, longestPauseMs),
-  })
+  const pause = pauses.get(name) ?? { tries: 0, until: 0, waiting: false }
+  if (now < pause.until) {
+    wait(container, pauses)
+    return false
+  }
+  const until = now + Math.min(1_000 * 2 ** pause.tries, longestPauseMs)
+  pauses.set(name, { tries: pause.tries + 1, until, waiting: false })
   return true
 }
 
+function wait({ name }: Container, pauses: Pauses): void {
+  const pause = pauses.get(name)
+  if (pause) pauses.set(name, { ...pause, waiting: true })
+}
+
 /** Up for a minute: its next end counts as the first. */
-function forgive(container: Container, info: ContainerInfo, pauses: Pauses): void {
-  const upMs = info.startedAt ? Date.now() - info.startedAt.getTime() : 0
-  if (upMs > longestPauseMs) pauses.delete(container.name)
+function forgive({ name }: Container, { startedAt }: ContainerInfo, pauses: Pauses): void {
+  const pause = pauses.get(name)
+  if (!pause) return
+  const upMs = startedAt ? Date.now() - startedAt.getTime() : 0
+  if (upMs > longestPauseMs) pauses.delete(name)
+  else pauses.set(name, { ...pause, waiting: false })
 }
 
 /** Containers of ours that no row names, and no task: left by something that was killed. */
