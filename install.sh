@@ -38,6 +38,7 @@ main() {
     shift
   done
   [ "$(id -u)" = 0 ] || fail 'install.sh needs root.' "Run: sudo $source/install.sh"
+  exec </dev/null # nothing here asks, and nothing reads what was meant for others
   trap ended EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
@@ -125,6 +126,14 @@ choose_settings() {
   ssh_port=${ssh_port:-$(port_in DAVIT_SSH_LISTEN)} && ssh_port=${ssh_port:-2222}
   http_port=${http_port:-$(port_in DAVIT_HTTP_LISTEN)} && http_port=${http_port:-80}
   https_port=${https_port:-$(port_in DAVIT_HTTPS_LISTEN)} && https_port=${https_port:-443}
+  [ "$ssh_port" != "$http_port" ] && [ "$ssh_port" != "$https_port" ] && [ "$http_port" != "$https_port" ] ||
+    fail "SSH, HTTP and HTTPS cannot share a port: $ssh_port, $http_port, $https_port." 'Choose others with: --ssh-port, --http-port, --https-port'
+  [ -z "$key" ] || ssh-keygen -lf - <<<"$(given_key)" >/dev/null 2>&1 || ! have ssh-keygen ||
+    fail "This is not a public key: $key" 'Name one with: --key ~/.ssh/id_ed25519.pub'
+}
+
+given_key() {
+  if [ -f "$key" ]; then cat -- "$key"; else echo "$key"; fi
 }
 
 own_name() {
@@ -345,25 +354,32 @@ wait_until_ready() {
 
 # -------------------------------------------------------------------------------------------------------- keys
 
-# Only plain keys: one with options in front (a forced command, say) was given less than the whole host.
+# Your own only while there are none, so that a key that was taken away stays away. And only plain ones: a key with
+# options in front (a forced command, say) was given less than the whole host.
 add_keys() {
-  local person=${SUDO_USER:-root} lines name line fingerprint known number=1
+  local person=${SUDO_USER:-root} known
   known=$(davit ssh-keys:list --format json 2>/dev/null) || known=
   if [ -n "$key" ]; then
-    if [ -f "$key" ]; then lines=$(cat -- "$key"); else lines=$key; fi
-  else
-    [[ $known != *SHA256:* ]] || return 0
-    lines=$(grep -E '^(ssh-|ecdsa-)' "$(getent passwd "$person" | cut -d: -f6)/.ssh/authorized_keys" 2>/dev/null) || true
+    given_key | add_each "$person" "$known"
+  elif [[ $known != *SHA256:* ]]; then
+    (grep -E '^(ssh-|ecdsa-)' "$(getent passwd "$person" | cut -d: -f6)/.ssh/authorized_keys" 2>/dev/null || true) | add_each "$person" "$known"
   fi
+}
+
+# A key is called what its comment says, or else after the person.
+add_each() {
+  local person=$1 known=$2 line comment name fingerprint number
   while read -r line; do
-    [ -n "$line" ] || continue
-    fingerprint=$(ssh-keygen -lf - <<<"$line" 2>/dev/null | cut -d' ' -f2) || fail "This is not a public key: $line" 'Name one with: --key ~/.ssh/id_ed25519.pub'
+    fingerprint=$(ssh-keygen -lf - <<<"$line" 2>/dev/null | cut -d' ' -f2) || continue
     [[ $known != *"$fingerprint"* ]] || continue
-    while name=$person$([ "$number" = 1 ] || echo "-$number") && [[ $known == *"\"$name\""* ]]; do number=$((number + 1)); done
+    read -r _ _ comment <<<"$line"
+    [[ $comment =~ ^[A-Za-z0-9][A-Za-z0-9@._+-]{0,59}$ ]] || comment=$person
+    name=$comment number=2
+    while [[ $known == *"\"$name\""* ]]; do name=$comment-$((number++)); done
     davit ssh-keys:add "$name" - <<<"$line" >/dev/null
     known="$known \"$name\" $fingerprint"
     say "The key $fingerprint may come in, as $name"
-  done <<<"$lines"
+  done
 }
 
 has_keys() {
