@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import type { Core } from './core.ts'
 import type { Kv, Plugin } from './define.ts'
 import type { Member } from './driver.ts'
+import { hookNames } from './hooks.ts'
 
 /** A plugin that is off, and why. */
 export interface Refused {
@@ -36,10 +37,12 @@ export interface LoadOptions {
 export async function loadPlugins(options: LoadOptions): Promise<Loaded> {
   mapDavitPlugin()
   const read = await Promise.all(options.folders.flatMap(pluginFolders).map(readPlugin))
-  const { ordered, refused } = order(read.flatMap(each => ('plugin' in each ? [each.plugin] : [])))
+  const found = read.flatMap(each => ('plugin' in each ? [each.plugin] : []))
+  const [first, twice] = firstOfEachName(found)
+  const { ordered, refused } = order(first)
   return {
     members: ordered.map(plugin => ({ plugin, context: contextOf(plugin, options) })),
-    refused: [...read.flatMap(each => ('reason' in each ? [each] : [])), ...refused],
+    refused: [...read.flatMap(each => ('reason' in each ? [each] : [])), ...twice, ...refused],
   }
 }
 
@@ -70,10 +73,30 @@ async function readPlugin(folder: string): Promise<{ plugin: Plugin } | Refused>
     if (plugin.name !== name)
       return { name, reason: `it calls itself ${plugin.name}, but its folder is ${name}` }
     if (plugin.api !== 1) return { name, reason: `it is for api ${plugin.api}; this Davit speaks api 1` }
-    return { plugin }
+    const deaf = unheard(plugin)
+    return deaf === undefined ? { plugin } : { name, reason: deaf }
   } catch (error) {
     return { name, reason: messageOf(error) }
   }
+}
+
+/** Why a handler would never be called, as the types would have told its author. */
+function unheard({ hooks = {} }: Plugin): string | undefined {
+  for (const [name, given] of Object.entries(hooks)) {
+    if (!hookNames.some(each => each === name)) return `it listens to ${name}, which is no hook`
+    const { order = 'early', handle } = typeof given === 'function' ? { handle: given } : (given ?? {})
+    if (given && (typeof handle !== 'function' || !['early', 'late'].includes(order)))
+      return `its ${name} is no handler, or has an order that is neither early nor late`
+  }
+  return undefined
+}
+
+function firstOfEachName(plugins: readonly Plugin[]): [Plugin[], Refused[]] {
+  const first = new Map(plugins.toReversed().map(plugin => [plugin.name, plugin]))
+  const [kept, twice] = [true, false].map(is =>
+    plugins.filter(each => (first.get(each.name) === each) === is),
+  )
+  return [kept!, twice!.map(({ name }) => ({ name, reason: 'there is another plugin of that name' }))]
 }
 
 /** Needs first, then names. A missing need or a cycle refuses the plugin, naming both sides. */
