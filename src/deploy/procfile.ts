@@ -46,12 +46,23 @@ export function commandOf(line: string): readonly string[] {
   return line === '' ? [] : ['/bin/sh', '-c', isSimple(line) ? `exec ${line}` : line]
 }
 
-/** One program with its words: no list, pipe, group, keyword or assignment, so `exec` in front changes nothing but the pid. */
+/** One program with its words: no list, pipe, group, keyword, builtin or assignment, so `exec` in front changes nothing but the pid. */
 function isSimple(line: string): boolean {
-  const first = /^\S*/.exec(line)![0]
+  const first = /^\S*/.exec(line)![0].replace(/['"\\]/g, '')
   return (
     !/[;&|<>(){}`\n]/.test(line.replace(/\$\{[^}]*\}/g, '')) &&
-    !/^(if|for|while|until|case|!|exec|cd|export|set|\.|source|eval|unset|trap|ulimit|umask)$/.test(first) &&
-    !first.includes('=')
+    !ownWords.has(first) &&
+    !first.includes('=') &&
+    !first.startsWith('#')
   )
 }
+
+/** Keywords and builtins of sh, bash and busybox: `exec` would look for a program of that name, or run one that behaves otherwise. */
+const ownWords = new Set(
+  `! [[ case coproc do done elif else esac fi for function if in select then time until while
+  . : [ alias bg bind break builtin caller cd chdir command compgen complete continue declare dirs disown echo enable eval exec
+  exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read readarray
+  readonly return set shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait`.split(
+    /\s+/,
+  ),
+)

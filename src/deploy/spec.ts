@@ -8,7 +8,9 @@ import { commandOf } from './procfile.ts'
 export function formationOf(procfile: Procfile, set: Formation): Formation {
   const processes = Object.keys(procfile).filter(name => name !== 'release')
   return Object.fromEntries(
-    processes.sort(webFirst).map(name => [name, set[name] ?? (name === 'web' ? 1 : 0)]),
+    processes
+      .sort(webFirst)
+      .map(name => [name, Object.hasOwn(set, name) ? set[name]! : name === 'web' ? 1 : 0]),
   )
 }
 

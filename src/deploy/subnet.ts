@@ -29,15 +29,19 @@ export function gatewayOf(subnet: string): string {
   return dotted(parseBlock(subnet)!.first + 1)
 }
 
-/** Destinations in the kernel's table (/proc/net/route: hexadecimal, little endian), but for the default route. */
+/**
+ * Destinations in the kernel's table (/proc/net/route: hexadecimal, little endian), but for the default route. Tunnels write that one
+ * in parts (0.0.0.0/1 and 128.0.0.0/1), so nothing wider than the widest private network counts.
+ */
 export function routedBlocks(table: string): string[] {
   return table
     .split('\n')
     .slice(1)
     .flatMap(line => {
       const [, destination, , , , , , mask] = line.trim().split(/\s+/)
-      if (!destination || !mask || mask === '00000000') return []
+      if (!destination || !mask) return []
       const bits = littleEndian(mask).toString(2).replaceAll('0', '').length
+      if (bits < 8) return []
       return [`${dotted(littleEndian(destination))}/${bits}`]
     })
 }
