@@ -30,7 +30,7 @@ async function main([name = 'help', ...rest]: readonly string[]): Promise<number
 async function untilEnded(): Promise<AbortSignal> {
   const { whenSupervisorGoes } = await import('./up.ts')
   const ended = new AbortController()
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => ended.abort())
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => ended.abort())
   whenSupervisorGoes(() => ended.abort())
   return ended.signal
 }

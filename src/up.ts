@@ -14,7 +14,7 @@ import { plainEnv, root, type Settings, settingsEnv } from './settings.ts'
 const graceMs = 20_000
 
 /**
- * `davit up`: holds the listening sockets and keeps daemon and proxy running on them, each as its user, until SIGTERM or SIGINT.
+ * `davit up`: holds the listening sockets and keeps daemon and proxy running on them, each as its user, until SIGTERM, SIGINT or SIGHUP.
  * UserErrors before anything is started: `already-up`, `port-taken`, `port-forbidden`, `no-user`.
  */
 export async function up(
@@ -207,6 +207,6 @@ function read(path: string): string {
 
 function untilTold(): Promise<string> {
   return new Promise(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, resolve)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, resolve)
   })
 }

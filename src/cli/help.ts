@@ -1,9 +1,16 @@
 import type { Argument } from '../plugin/args.ts'
 import type { Command } from '../plugin/command.ts'
 
-/** `domains:add APP DOMAIN...` */
+/** `domains:add APP DOMAIN...`; flags stand in front where everything that follows belongs to somebody else. */
 export function usageLine(command: Command): string {
-  return [command.name, ...Object.values(command.args ?? {}).map(usageOf)].join(' ')
+  const args = Object.values(command.args ?? {})
+  const flagsFirst = args.some(each => each.place === 'words')
+  const shown = flagsFirst ? args.toSorted((a, b) => Number(isFlag(b)) - Number(isFlag(a))) : args
+  return [command.name, ...shown.map(usageOf)].join(' ')
+}
+
+function isFlag({ place }: Argument<unknown>): boolean {
+  return place === 'flag' || place === 'option'
 }
 
 function usageOf(argument: Argument<unknown>): string {

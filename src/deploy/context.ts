@@ -12,7 +12,7 @@ import type { Source } from '../types.ts'
  */
 export function buildContext(source: Source, { files, ignore, signal }: ContextOptions): Readable {
   const ignored = ignore ? dockerignore.default().add(ignore) : undefined
-  const keep = (path: string) => !(path in files) && !(ignored?.ignores(path) ?? false)
+  const keep = (path: string) => !Object.hasOwn(files, path) && !(ignored?.ignores(path) ?? false)
   const packed = tar.pack()
   const work = async () => {
     await copy(source.archive({ signal }), packed, keep)

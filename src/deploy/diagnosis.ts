@@ -32,7 +32,7 @@ function causeOf({ process, exitCode, outOfMemory, port, waitedSeconds, accepted
 export function exitText(code: number): string {
   if (code === 127) return 'exited with 127: its command was not found'
   if (code === 126) return 'exited with 126: its command is not executable'
-  if (code > 128) return `was ended by signal ${code - 128}`
+  if (code > 128 && code <= 192) return `was ended by signal ${code - 128}`
   return code === 0 ? 'exited (0)' : `exited with ${code}`
 }
 
@@ -52,13 +52,13 @@ const signs: readonly {
       `${module} has no ${attribute}: name the WSGI application in the Procfile as module:variable.`,
   },
   { sign: /ImportError: (.+)/, hint: ([, what]) => `Python could not import: ${what}` },
-  { sign: /SyntaxError: (.+)/, hint: ([, what]) => `Python could not read the code: ${what}` },
+  { sign: /SyntaxError: (.+)/, hint: ([, what]) => `The code could not be read: ${what}` },
   {
     sign: /KeyError: '([A-Z][A-Z0-9_]+)'/,
     hint: ([, key]) => `If ${key} is config that the app needs, set it with: config:set APP ${key}=…`,
   },
   {
-    sign: /(?:exec|sh)(?:: \d+)?: (?:exec: )?([^\s:]+): not found/,
+    sign: /(?:exec|sh)(?:: (?:line )?\d+)?: (?:exec: )?([^\s:]+): (?:command )?not found/,
     hint: ([, name]) => `The image has no ${name}: add it to the app's requirements, or mend the Procfile.`,
   },
   {
@@ -68,15 +68,20 @@ const signs: readonly {
   },
   {
     sign: /(?:listening|running|serving|started)[^\n]*?(?:127\.0\.0\.1|localhost):(\d+)/i,
-    hint: (_, { port }) =>
-      `It listens on the container's loopback only: listen on 0.0.0.0 and port $PORT (${port}).`,
+    hint: ([, own], { port, lines }) =>
+      lines.some(each => /all addresses|0\.0\.0\.0|\[::\]/.test(each))
+        ? otherPort(Number(own), port)
+        : `It listens on the container's loopback only: listen on 0.0.0.0 and port $PORT (${port}).`,
   },
   {
-    sign: /(?:listening|running|serving|started)[^\n]*?(?:0\.0\.0\.0|\[::\]|\*|port)[: ]+(\d+)/i,
-    hint: ([, other], { port }) =>
-      Number(other) === port ? undefined : `It listens on port ${other}; Davit expects $PORT, ${port}.`,
+    sign: /(?:listening|running|serving|started)[^\n]*?(?:(?:0\.0\.0\.0|\[::\]|\*|port)[: ]+|(?:on|at) :)(\d+)/i,
+    hint: ([, own], { port }) => otherPort(Number(own), port),
   },
 ]
+
+function otherPort(own: number, port: number): string | undefined {
+  return own === port ? undefined : `It listens on port ${own}; Davit expects $PORT, ${port}.`
+}
 
 function hintOf(evidence: Evidence): string | undefined {
   const text = evidence.lines.join('\n')
@@ -85,6 +90,8 @@ function hintOf(evidence: Evidence): string | undefined {
     const found = match && hint(match, evidence)
     if (found) return found
   }
+  if (evidence.exitCode === null && evidence.accepted)
+    return 'If it only needs longer, give it more time: checks:set APP deadline SECONDS'
   if (evidence.exitCode === null)
     return `Listen on 0.0.0.0 and the port that the environment names: $PORT (${evidence.port}).`
   if (evidence.exitCode === 0)

@@ -117,6 +117,6 @@ function untilTold(): Promise<string> {
     }
     const orphaned = () => tell('its supervisor is gone')
     process.on('disconnect', orphaned)
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, tell)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, tell)
   })
 }
