@@ -117,14 +117,13 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
 function welcome(port: number, { settings, store, log }: Rooms): void {
   log.info(`ready: SSH on port ${port}, local socket ${settings.socket}`)
   if (store.keys.list().length === 0) {
-    return log.warn(
-      `nobody can come in over SSH yet. Let a key in: ${settings.dev ? 'scripts/davit' : 'davit'} ssh-keys:add NAME FILE`,
-    )
+    const davit = settings.dev ? 'scripts/davit' : 'davit'
+    log.warn(`nobody can come in over SSH yet. Let a key in: ${davit} ssh-keys:add NAME FILE`)
+  } else if (settings.dev) {
+    log.info(`make an app:  ssh -p ${port} davit@localhost apps:create hello`)
+    log.info(`put it live:  git push ssh://davit@localhost:${port}/hello main`)
+    log.info(`look at it:   http://hello.localhost:${settings.httpListen.port}`)
   }
-  if (!settings.dev) return
-  log.info(`make an app:  ssh -p ${port} davit@localhost apps:create hello`)
-  log.info(`put it live:  git push ssh://davit@localhost:${port}/hello main`)
-  log.info(`look at it:   http://hello.localhost:${settings.httpListen.port}`)
 }
 
 function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: Session) => Promise<number> {
