@@ -146,7 +146,11 @@ function knock(container: Container, host: string, signal: AbortSignal): Promise
       resolve({ kind: 'http', status: response.statusCode ?? 0 })
       asked.destroy()
     })
-    asked.on('error', () => resolve({ kind: !connected ? 'closed' : signal.aborted ? 'silent' : 'other' }))
+    asked.on('error', ({ code }: NodeJS.ErrnoException) => {
+      // A reset, unlike a refusal, comes from a connection that was there.
+      const accepted = connected || code === 'ECONNRESET'
+      resolve({ kind: !accepted ? 'closed' : signal.aborted ? 'silent' : 'other' })
+    })
     asked.end()
   })
 }
