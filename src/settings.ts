@@ -33,6 +33,8 @@ export interface Settings {
   /** Sockets handed over by whoever started us, by name (`ssh`, `http`, `https`): systemd's LISTEN_FDS protocol, sd_listen_fds(3). */
   readonly inherited: Readonly<Record<string, number>>
   readonly home: string
+  /** A named point at which to end with SIGKILL, for tests: read in sandboxes only. */
+  readonly crash: string | undefined
 }
 
 export const root = resolve(import.meta.dirname, '..')
@@ -62,6 +64,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = p
     users: daemonUser ? { daemon: daemonUser, proxy: value('proxy-user', daemonUser) } : undefined,
     inherited: inheritedSockets(env),
     home: env.HOME ?? homedir(),
+    crash: env.DAVIT_SANDBOX ? env.DAVIT_CRASH_AT : undefined,
   }
 }
 
@@ -88,6 +91,7 @@ export function settingsEnv(settings: Settings): Record<string, string> {
     DAVIT_WORKERS: String(settings.workers),
     DAVIT_DOMAIN: settings.domain ?? '',
     ...(settings.dev ? { DAVIT_DEV: '1' } : {}),
+    ...(settings.crash ? { DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: settings.crash } : {}),
   }
 }
 

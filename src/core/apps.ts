@@ -1,3 +1,4 @@
+import { crashAt } from '../deploy/crash.ts'
 import { retire } from '../deploy/retire.ts'
 import { appMissing, Cancelled } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
@@ -54,6 +55,7 @@ async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
     await rooms.hooks.beforeDestroy({ app }, call)
     if (call.signal.aborted) throw new Cancelled('Cancelled; nothing was destroyed.')
     rooms.store.apps.retire(app.name) // From here it only goes forward; reconcile finishes after a kill.
+    crashAt('destroy:retired', rooms.settings)
     await destroyRest(app, rooms)
   })
   await rooms.hooks.afterDestroy({ app }, { ...call, signal: rooms.signal })
@@ -67,13 +69,16 @@ export async function destroyRest(app: App, rooms: Rooms): Promise<void> {
     .catch((err: unknown) => rooms.log.warn({ err }, 'the proxy is told when it is back'))
   const infos = await engine.containers(appLabels(rooms, app.name))
   await Promise.all(infos.map(each => engine.remove(each.name)))
+  crashAt('destroy:containers', rooms.settings)
   const network = store.networks.of(app.name)
   if (network) await engine.removeNetwork(network.name)
   for (const image of await engine.images(appLabels(rooms, app.name))) {
     for (const tag of image.tags.filter(each => each.startsWith(`davit-app/${rooms.settings.instance}/`)))
       await engine.removeImage(tag)
   }
+  crashAt('destroy:images', rooms.settings)
   await rooms.repositories.remove(app.name)
+  crashAt('destroy:repository', rooms.settings)
   store.apps.remove(app.name)
 }
 
@@ -82,6 +87,7 @@ export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void>
   const { store } = rooms
   await rooms.queue.exclusive(app.name, `ps:stop ${app.name}`, call, async () => {
     await rooms.routes.point(app, [], call)
+    crashAt('stop:pointed', rooms.settings)
     const step = store.transaction(() => {
       store.properties.set('ps', app.name, 'stopped', 'true')
       return retire.begin(
@@ -91,6 +97,7 @@ export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void>
       )
     })
     await rooms.routes.refresh(app, ownCall(rooms))
+    crashAt('stop:recorded', rooms.settings)
     if (step) await retire.finish(step, rooms)
   })
 }

@@ -3,7 +3,7 @@ import { formationOf } from '../deploy/spec.ts'
 import { UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import { isProcessName } from '../plugin/names.ts'
-import type { App, AppName, Formation } from '../types.ts'
+import type { App, AppName, Container, Formation } from '../types.ts'
 import { getApp, stopApp } from './apps.ts'
 import { appLabels, type Rooms } from './rooms.ts'
 
@@ -15,41 +15,24 @@ export function createProcesses(rooms: Rooms): Core['processes'] {
     async scale(name, counts, { rollout }, call) {
       const app = getApp(name, rooms)
       checkCounts(app, counts, rooms)
-      const change = () => store.formation.set(name, counts)
-      if (!rollout) return change()
-      const before = formationNow(name, rooms)
-      await respread(app, { what: `ps:scale ${name}`, before: change }, call, rooms).catch(
-        (error: unknown) => {
-          store.formation.set(
-            name,
-            Object.fromEntries(Object.keys(counts).map(each => [each, before[each] ?? 0])),
-          )
-          throw error
-        },
-      )
+      const onLive = () => store.formation.set(name, counts)
+      if (rollout) await respread(app, { what: `ps:scale ${name}`, formation: counts, onLive }, call, rooms)
+      else onLive()
     },
 
     async restart(name, { process }, call) {
       const app = getApp(name, rooms)
       if (process !== undefined) mustHave(app, process, rooms)
-      await respread(
-        app,
-        { what: `ps:restart ${name}`, fresh: each => process === undefined || each.process === process },
-        call,
-        rooms,
-      )
+      const fresh = (each: Container) => process === undefined || each.process === process
+      await respread(app, { what: `ps:restart ${name}`, fresh, takesConfig: true }, call, rooms)
     },
 
     stop: (name, call) => stopApp(getApp(name, rooms), call, rooms),
 
     async start(name, call) {
       const app = getApp(name, rooms)
-      const wasStopped = isStopped(app, rooms)
-      const before = () => store.properties.set('ps', name, 'stopped', undefined)
-      await respread(app, { what: `ps:start ${name}`, before }, call, rooms).catch((error: unknown) => {
-        if (wasStopped) store.properties.set('ps', name, 'stopped', 'true')
-        throw error
-      })
+      const onLive = () => store.properties.set('ps', name, 'stopped', undefined)
+      await respread(app, { what: `ps:start ${name}`, starts: true, takesConfig: true, onLive }, call, rooms)
     },
 
     stopped: name => isStopped(getApp(name, rooms), rooms),

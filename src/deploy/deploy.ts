@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import type { Rooms } from '../core/rooms.ts'
 import { messageOf } from '../errors.ts'
 import type { App, Call, Env, Release, Source, Step } from '../types.ts'
 import { announce } from './arrival.ts'
 import { build } from './build.ts'
 import { NotReady } from './checks.ts'
+import { crashAt } from './crash.ts'
 import { collectImages, imageTag } from './image.ts'
 import { randomHex } from './random.ts'
 import { runReleaseCommand } from './release-command.ts'
@@ -15,7 +18,9 @@ export async function deploy(app: App, source: Source, call: Call, rooms: Rooms)
   return exclusive(app, `${call.by.person}'s push to ${app.name}`, call, rooms, async () => {
     const tag = imageTag(app.name, `build-${randomHex(8)}`, rooms)
     const release = await recorded({ app, kind: 'deploy', data: { tags: [tag] } }, rooms, async begun => {
+      crashAt('deploy:begun', rooms.settings)
       const built = await build(app, source, { tag, call }, rooms)
+      crashAt('deploy:built', rooms.settings)
       const noted = { ...built, revision: source.revision, config: personsConfig(app, rooms), why: 'push' }
       const { release, step } = await record(app, noted, { step: begun, tag, call }, rooms)
       call.out.step(`Release ${release.number} of ${app.name}`)
@@ -31,7 +36,7 @@ export async function deploy(app: App, source: Source, call: Call, rooms: Rooms)
   })
 }
 
-/** New config in front of traffic: a release from the live one's image. Before the first deploy there is nothing to do. */
+/** New config in front of traffic: a release from the live one's image. Before the first deploy, or stopped, there is nothing to do. */
 export async function redeploy(
   app: App,
   why: string,
@@ -54,42 +59,54 @@ export async function rollback(app: App, target: () => Release, call: Call, room
       const unset = Object.keys(personsConfig(app, rooms)).filter(key => !(key in config))
       rooms.store.config.change(app.name, { set: config, unset })
     }
-    return again(app, old, { why: `rollback to ${old.number}`, config, call, onLive }, rooms)
+    return again(app, old, { why: `rollback to ${old.number}`, config, call, rollout: { onLive } }, rooms)
   })
 }
 
-/** The live release in the formation as it is now: scale, restart, start. */
-export async function respread(
-  app: App,
-  change: { what: string; fresh?: Rollout['fresh']; before?: () => void },
-  call: Call,
-  rooms: Rooms,
-): Promise<void> {
-  await exclusive(app, change.what, call, rooms, async () => {
-    change.before?.()
+export interface Respread extends Pick<Rollout, 'fresh' | 'formation' | 'onLive'> {
+  /** Said to those who wait, and where it makes a release, the reason listed. */
+  readonly what: string
+  /** Brings a stopped app back; otherwise a stopped app stays so and only `onLive` counts. */
+  readonly starts?: boolean
+  /** Config that was stored without a restart goes live with it, as a release of its own. */
+  readonly takesConfig?: boolean
+}
+
+/** The live release in a new spread: scale, restart, start. With nothing deployed only `onLive` counts. */
+export async function respread(app: App, change: Respread, call: Call, rooms: Rooms): Promise<void> {
+  const { what, starts, takesConfig, ...how } = change
+  await exclusive(app, what, call, rooms, async () => {
     const release = rooms.store.releases.live(app.name)
-    if (!release || isStopped(app, rooms)) return
-    await recorded({ app, kind: 'respread', data: {} }, rooms, async step => {
-      await rollout({ app, release, step, ...(change.fresh ? { fresh: change.fresh } : {}) }, call, rooms)
-    })
+    if (!release || (isStopped(app, rooms) && !starts)) return how.onLive?.()
+    const config = personsConfig(app, rooms)
+    if (takesConfig && !isDeepStrictEqual(config, rooms.store.releases.config(release))) {
+      await again(app, release, { why: what, config, call, rollout: how }, rooms)
+    } else {
+      await recorded({ app, kind: 'respread', data: {} }, rooms, step =>
+        rollout({ app, release, step, ...how }, call, rooms),
+      )
+    }
   })
+}
+
+interface Again {
+  readonly why: string
+  readonly config: Env
+  readonly call: Call
+  readonly rollout?: Pick<Rollout, 'fresh' | 'formation' | 'onLive'>
 }
 
 async function again(
   app: App,
   from: Release,
-  { why, config, call, onLive }: { why: string; config: Env; call: Call; onLive?: () => void },
+  { why, config, call, rollout: how }: Again,
   rooms: Rooms,
 ): Promise<Release> {
   return recorded({ app, kind: 'rerelease', data: {} }, rooms, async begun => {
     const { image, revision, procfile, port } = from
-    const { release, step } = await record(
-      app,
-      { image, revision, procfile, port, config, why },
-      { step: begun, tag: image, call },
-      rooms,
-    )
-    await rollout({ app, release, step, ...(onLive ? { onLive } : {}) }, call, rooms)
+    const noted = { image, revision, procfile, port, config, why }
+    const { release, step } = await record(app, noted, { step: begun, tag: image, call }, rooms)
+    await rollout({ app, release, step, ...how }, call, rooms)
     return release
   })
 }
@@ -114,8 +131,10 @@ async function record(
       step: store.steps.advance(from.step, { phase: 'released', data: { release: release.number, tags } }),
     }
   })
+  crashAt('release:recorded', rooms.settings)
   await engine.tag(from.tag, tag)
   if (from.tag !== noted.image) await engine.removeImage(from.tag)
+  crashAt('release:tagged', rooms.settings)
   return { release, step }
 }
 

@@ -1,5 +1,6 @@
 import type { Rooms } from '../core/rooms.ts'
 import type { App, Container, Step } from '../types.ts'
+import { crashAt } from './crash.ts'
 import { stopTimeout } from './spec.ts'
 
 /** Taking old containers away as a recorded step: drain, stop with their own timeout, remove. Finishes after a restart too. */
@@ -24,11 +25,14 @@ export const retire = {
     const ids = step.data.ids as readonly number[]
     const containers = store.containers.of(step.app).filter(each => ids.includes(each.id))
     await drain(containers, rooms)
+    crashAt('retire:drained', rooms.settings)
     await Promise.all(
       containers.map(async container => {
         await engine.setRestart(container.name, false)
         await engine.stop(container.name, { seconds: timeoutOf(container, rooms) })
+        crashAt('retire:stopped', rooms.settings)
         await engine.remove(container.name)
+        crashAt('retire:removed', rooms.settings)
         store.containers.remove(container.id)
       }),
     )

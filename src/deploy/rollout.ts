@@ -2,8 +2,9 @@ import { hostnamesOf } from '../core/domains.ts'
 import { appLabels, type Rooms } from '../core/rooms.ts'
 import type { NewContainer } from '../docker/engine.ts'
 import { Cancelled } from '../errors.ts'
-import type { App, Call, Container, ContainerSpec, Release, Step } from '../types.ts'
+import type { App, Call, Container, ContainerSpec, Formation, Release, Step } from '../types.ts'
 import { ready } from './checks.ts'
+import { crashAt } from './crash.ts'
 import { ensureNetwork } from './network.ts'
 import { type Plan, planRollout } from './plan.ts'
 import { randomHex } from './random.ts'
@@ -16,6 +17,8 @@ export interface Rollout {
   readonly release: Release
   /** Recorded before anything was begun; done or undone when this settles. */
   readonly step: Step
+  /** How many of each process, where it is not as set: recorded by `onLive` when it came about. */
+  readonly formation?: Formation
   /** Called in the transaction that makes the release live. */
   readonly onLive?: () => void
   /** Between `beforeRelease` and the first start: the release command. */
@@ -33,6 +36,7 @@ export async function rollout(change: Rollout, call: Call, rooms: Rooms): Promis
   const { app, release } = change
   await rooms.hooks.beforeRelease({ app, release }, call)
   await change.prepare?.(call)
+  crashAt('rollout:prepared', rooms.settings)
   const plan = await planOf(change, call, rooms)
   const started = await start(plan, { app, release }, call, rooms)
   await point(change, { plan, started }, call, rooms)
@@ -40,8 +44,12 @@ export async function rollout(change: Rollout, call: Call, rooms: Rooms): Promis
   return plan
 }
 
-async function planOf({ app, release, fresh }: Rollout, call: Call, rooms: Rooms): Promise<Plan> {
-  const formation = formationOf(release.procfile, rooms.store.formation.of(app.name))
+async function planOf(
+  { app, release, fresh, formation: counts }: Rollout,
+  call: Call,
+  rooms: Rooms,
+): Promise<Plan> {
+  const formation = formationOf(release.procfile, { ...rooms.store.formation.of(app.name), ...counts })
   const specs = await Promise.all(
     Object.keys(formation).map(process =>
       specOf(process, { app, release, line: release.procfile[process]! }, call, rooms),
@@ -96,6 +104,7 @@ async function startOne(
     },
     rooms.engine,
   )
+  crashAt('container:ready', rooms.settings)
   // Only now: an engine that restarts a container which fails its first start would hide why it failed.
   await rooms.engine.setRestart(container.name, true)
   call.out.detail(`${process}.${slot.index} is ready (release ${release.number})`)
@@ -105,9 +114,12 @@ async function startOne(
 async function launch(slot: Plan['start'][number], subject: Subject, rooms: Rooms): Promise<Container> {
   const { engine, store } = rooms
   const container = store.containers.add(subject.app.name, rowOf(slot, subject, rooms))
+  crashAt('container:recorded', rooms.settings)
   try {
     await engine.create(engineForm(container, slot.process.spec, rooms))
+    crashAt('container:created', rooms.settings)
     await engine.start(container.name)
+    crashAt('container:started', rooms.settings)
     return container
   } catch (error) {
     await engine.remove(container.name)
@@ -169,7 +181,9 @@ async function point(
   const { store } = rooms
   if (call.signal.aborted) throw new Cancelled()
   const step = store.steps.advance(change.step, { phase: 'pointing' })
+  crashAt('pointing:recorded', rooms.settings)
   await rooms.routes.point(app, [...plan.keep, ...started], { ...call, signal: rooms.signal })
+  crashAt('pointing:pointed', rooms.settings)
   const old = store.transaction(() => {
     if (release.state === 'pending') store.releases.makeLive(app.name, release.number)
     store.containers.setState(
@@ -180,5 +194,6 @@ async function point(
     store.steps.done(step)
     return retire.begin(app, plan.retire, rooms)
   })
+  crashAt('live', rooms.settings)
   if (old) rooms.background.run(`retire ${old.id}`, () => retire.finish(old, rooms))
 }

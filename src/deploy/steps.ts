@@ -1,6 +1,7 @@
 import { appLabels, ownCall, type Rooms } from '../core/rooms.ts'
 import { messageOf } from '../errors.ts'
 import type { App, Step } from '../types.ts'
+import { crashAt } from './crash.ts'
 import { retire } from './retire.ts'
 
 /** A change in front of traffic, from its first container or image to the moment its release is live. */
@@ -45,12 +46,15 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   await rooms.routes
     .refresh(app, ownCall(rooms))
     .catch((err: unknown) => log.warn({ err }, 'the proxy is told when it is back'))
+  crashAt('undo:pointed', rooms.settings)
   const begun = store.containers.of(step.app).filter(each => each.state === 'starting')
   await Promise.all(begun.map(each => engine.remove(each.name)))
   for (const each of begun) store.containers.remove(each.id)
   const tasks = await engine.containers({ ...appLabels(rooms, step.app), 'com.davit.task': 'release' })
   await Promise.all(tasks.map(each => engine.remove(each.name)))
+  crashAt('undo:containers', rooms.settings)
   await Promise.all(tags.map(tag => engine.removeImage(tag)))
+  crashAt('undo:images', rooms.settings)
   await removeUnusedNetwork(step, rooms)
   store.transaction(() => {
     if (release !== undefined) store.releases.fail(step.app, release, failure)

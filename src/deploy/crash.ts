@@ -1,0 +1,45 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import type { Settings } from '../settings.ts'
+
+/** Where a change can be cut off, in the order of a push, then of other changes. A test walks them with SIGKILL. */
+export const crashPoints = [
+  'deploy:begun',
+  'deploy:built',
+  'release:recorded',
+  'release:tagged',
+  'rollout:prepared',
+  'container:recorded',
+  'container:created',
+  'container:started',
+  'container:ready',
+  'pointing:recorded',
+  'pointing:pointed',
+  'live',
+  'retire:drained',
+  'retire:stopped',
+  'retire:removed',
+  'undo:pointed',
+  'undo:containers',
+  'undo:images',
+  'stop:pointed',
+  'stop:recorded',
+  'rename:recorded',
+  'rename:moved',
+  'destroy:retired',
+  'destroy:containers',
+  'destroy:images',
+  'destroy:repository',
+] as const
+
+export type CrashPoint = (typeof crashPoints)[number]
+
+/** Ends the process with SIGKILL, once, at the point that the settings of a sandbox name. Everywhere else it does nothing. */
+export function crashAt(point: CrashPoint, { crash, data }: Settings): void {
+  if (crash !== point) return
+  const done = join(data, `crashed-at-${point.replace(':', '-')}`)
+  if (existsSync(done)) return
+  writeFileSync(done, '')
+  process.kill(process.pid, 'SIGKILL')
+}
