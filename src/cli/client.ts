@@ -16,6 +16,7 @@ export async function runLocally(
   { stdin, stdout, stderr }: ClientStreams,
 ): Promise<number> {
   const socket = await open(path)
+  for (const stream of [socket, stdin, stdout, stderr]) stream.on('error', () => undefined)
   const terminal = stdin.isTTY && stdout.isTTY ? sizeOf(stdout) : undefined
   const opening: Opening = { words, terminal }
   socket.write(jsonFrame(kinds.open, opening))
@@ -23,26 +24,37 @@ export async function runLocally(
   stdout.on('resize', () => terminal && socket.write(jsonFrame(kinds.resize, sizeOf(stdout))))
   process.on('SIGINT', () => socket.write(frame(kinds.signal, Buffer.from('INT'))))
   stdin.on('data', chunk => {
-    if (!socket.write(frame(kinds.stdin, Buffer.from(chunk)))) stdin.pause()
+    stdin.pause()
+    socket.write(frame(kinds.stdin, Buffer.from(chunk)))
   })
-  socket.on('drain', () => stdin.resume())
   stdin.on('end', () => socket.write(frame(kinds.stdinEnd, Buffer.alloc(0))))
   try {
     for await (const { kind, payload } of readFrames(socket)) {
-      if (kind === kinds.stdout) await written(stdout, payload)
-      if (kind === kinds.stderr) await written(stderr, payload)
+      if (kind === kinds.taken) stdin.resume()
+      if (kind === kinds.stdout && !(await written(stdout, payload))) return readerGone
+      if (kind === kinds.stderr && !(await written(stderr, payload))) return readerGone
       if (kind === kinds.exit) return Number(payload.toString('utf8'))
     }
-    throw new UserError(
-      'davit-gone',
-      'Davit ended before the command did.',
-      'See its log; what was begun is finished or undone when it starts again.',
-    )
+    throw gone()
+  } catch (error) {
+    throw error instanceof UserError ? error : gone(error)
   } finally {
     if (terminal) stdin.setRawMode(false)
     socket.destroy()
     stdin.destroy()
   }
+}
+
+/** As a program that SIGPIPE ended. */
+const readerGone = 128 + 13
+
+function gone(cause?: unknown): UserError {
+  return new UserError(
+    'davit-gone',
+    'Davit ended before the command did.',
+    'See its log; what was begun is finished or undone when it starts again.',
+    { cause },
+  )
 }
 
 function open(path: string): Promise<Socket> {
@@ -65,6 +77,7 @@ function sizeOf({ columns, rows }: NodeJS.WriteStream) {
   return { term: 'xterm-256color', cols: columns, rows }
 }
 
-function written(stream: NodeJS.WriteStream, chunk: Buffer): Promise<void> {
-  return new Promise(resolve => stream.write(chunk, () => resolve()))
+/** Whether somebody still reads. */
+function written(stream: NodeJS.WriteStream, chunk: Buffer): Promise<boolean> {
+  return new Promise(resolve => stream.write(chunk, error => resolve(!error)))
 }

@@ -2,7 +2,8 @@ import type { Readable, Writable } from 'node:stream'
 
 /**
  * The local socket's form: each frame is a kind (one byte), a length (32 bits, big endian) and that many bytes. The client opens with
- * `open`; then both talk until the daemon says `exit`.
+ * `open`; then both talk until the daemon says `exit`. Each `stdin` is answered by `taken` before the next one is sent: so that a command
+ * which reads nothing holds up its input, and not the signals behind it.
  */
 export const kinds = {
   open: 0,
@@ -13,6 +14,7 @@ export const kinds = {
   stdinEnd: 5,
   resize: 6,
   signal: 7,
+  taken: 8,
 } as const
 
 export type Kind = (typeof kinds)[keyof typeof kinds]

@@ -3,7 +3,7 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import { dirname } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 
-import { messageOf, UserError } from '../errors.ts'
+import { Cancelled, messageOf, UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Identity, Session, Terminal } from '../types.ts'
 import { frame, type Kind, kinds, type Opening, readFrames, writeFramed } from './frames.ts'
@@ -73,15 +73,13 @@ async function talk(socket: Socket, run: LocalDoor['run']): Promise<void> {
   const frames = readFrames(socket)
   const first = await frames.next()
   if (first.done || first.value.kind !== kinds.open) throw new Error('the first frame is no opening')
-  const ended = new AbortController()
-  socket.on('close', () => ended.abort())
-  const { session, hear } = createSession(
+  const { session, hear, leave } = createSession(
     JSON.parse(first.value.payload.toString('utf8')) as Opening,
     socket,
-    ended,
   )
+  socket.on('close', leave)
   const hearing = (async () => {
-    for await (const { kind, payload } of frames) await hear(kind, payload)
+    for await (const { kind, payload } of frames) hear(kind, payload)
   })().catch(() => socket.destroy())
   const code = await run(session)
   await Promise.all([flushed(session.stdout), flushed(session.stderr)])
@@ -89,8 +87,9 @@ async function talk(socket: Socket, run: LocalDoor['run']): Promise<void> {
   await hearing
 }
 
-function createSession(opening: Opening, socket: Socket, ended: AbortController) {
-  const stdin = new PassThrough()
+function createSession(opening: Opening, socket: Socket) {
+  const ended = new AbortController()
+  const stdin = new PassThrough().on('error', () => undefined)
   const resized: ((size: { cols: number; rows: number }) => void)[] = []
   const signalled: ((name: string) => void)[] = []
   const terminal: Terminal | undefined = opening.terminal && {
@@ -109,18 +108,27 @@ function createSession(opening: Opening, socket: Socket, ended: AbortController)
     signal: ended.signal,
     onSignal: listener => void signalled.push(listener),
   }
-  const hear = async (kind: number, payload: Buffer) => {
-    if (kind === kinds.stdin && terminal && payload.includes(interruptKey) && !isRead(stdin)) ended.abort()
-    if (kind === kinds.stdin && !stdin.write(payload))
-      await new Promise(resolve => stdin.once('drain', resolve).once('close', resolve))
+  const hear = (kind: number, payload: Buffer) => {
+    if (kind === kinds.stdin && terminal && payload.includes(interruptKey) && !isRead(stdin))
+      ended.abort(new Cancelled())
+    if (kind === kinds.stdin) take(stdin, payload, socket)
     if (kind === kinds.stdinEnd) stdin.end()
-    if (kind === kinds.resize) for (const each of resized) each(JSON.parse(payload.toString('utf8')))
+    if (kind === kinds.resize) {
+      const size = JSON.parse(payload.toString('utf8'))
+      for (const each of resized) each(size)
+    }
     if (kind === kinds.signal) {
-      if (signalled.length === 0) ended.abort()
+      if (signalled.length === 0) ended.abort(new Cancelled())
       for (const each of signalled) each(payload.toString('utf8'))
     }
   }
-  return { session, hear }
+  const leave = () => {
+    ended.abort(new Cancelled('The connection was lost.'))
+    stdin.destroy(new Cancelled('The connection was lost before the end of the input.'))
+    session.stdout.destroy()
+    session.stderr.destroy()
+  }
+  return { session, hear, leave }
 }
 
 /** Ctrl-C of a terminal in raw mode: for the program that reads it, or else the end of the command. */
@@ -130,8 +138,20 @@ function isRead(stream: PassThrough): boolean {
   return stream.listenerCount('data') + stream.listenerCount('readable') > 0
 }
 
+/** Input for a command that takes no more is dropped, and no more is asked for. */
+function take(stdin: PassThrough, payload: Buffer, socket: Socket): void {
+  if (!stdin.writable) return
+  if (stdin.writableLength > 0) throw new Error('more came than was asked for')
+  stdin.write(payload, error => {
+    if (!error && socket.writable) socket.write(frame(kinds.taken, Buffer.alloc(0)))
+  })
+}
+
+/** Who writes after the client has left harms nobody. */
 function framed(socket: Socket, kind: Kind): Writable {
-  return new Writable({ write: (chunk: Buffer, _encoding, done) => writeFramed(socket, kind, chunk, done) })
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => writeFramed(socket, kind, chunk, done),
+  }).on('error', () => undefined)
 }
 
 function flushed(stream: Writable): Promise<void> {
