@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 
 import { UserError } from '../errors.ts'
@@ -18,17 +19,21 @@ export async function confirmed(
   session.stderr.write(` !     ${loses}\r\n`)
   session.stderr.write(' !     To go on, type the name: ')
   const typed = await readTyped(session)
+  if (typed === undefined) {
+    session.stderr.write('\r\n')
+    throw new UserError('not-confirmed', 'Nothing was changed.')
+  }
   if (typed !== name) throw new UserError('not-confirmed', `That is not ${name}; nothing was changed.`)
 }
 
-/** The pty is the client's: it sends keys as they are typed, so they are echoed here. */
-async function readTyped({ stdin, stdout, signal }: Session): Promise<string> {
+/** The pty is the client's: it sends keys as they are typed, so they are echoed here. Undefined: no answer will come. */
+async function readTyped({ stdin, stdout, signal }: Session): Promise<string | undefined> {
   const lines = createInterface({ input: stdin, output: stdout, terminal: true })
+  const ended = once(lines, 'close').then(() => undefined)
+  // Rejected by Ctrl-C, Ctrl-D and the signal alone.
+  const answer = lines.question('', { signal }).catch(() => undefined)
   try {
-    return (await lines.question('', { signal })).trim()
-  } catch (error) {
-    if (signal.aborted) throw new UserError('not-confirmed', 'Nothing was changed.')
-    throw error
+    return (await Promise.race([answer, ended]))?.trim()
   } finally {
     lines.close()
   }

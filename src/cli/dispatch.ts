@@ -104,12 +104,16 @@ function findHelp({ name, words }: Request, { session, desk }: Asked): string | 
       overview(commands, desk.abouts, { all: words.includes('--all') })
     )
   }
-  const asksHelp =
-    words.some((each, at) => (each === '--help' || each === '-h') && !words.slice(0, at).includes('--')) &&
-    name !== 'run'
   if (name.endsWith(':help')) return topicHelp(topicOf(name), commands, desk.abouts)
-  if (asksHelp || (name === 'run' && words[0] === '--help')) return commandOrTopic(name, commands, desk)
+  if (asksHelp(words, desk.entries.get(name)?.command)) return commandOrTopic(name, commands, desk)
   return desk.entries.has(name) ? undefined : topicHelp(name, commands, desk.abouts)
+}
+
+/** Not where the words are for somebody else: after `--`, or after the first plain word of a command that passes them on. */
+function asksHelp(words: readonly string[], command: Command | undefined): boolean {
+  const passesOn = Object.values(command?.args ?? {}).some(each => each.place === 'words')
+  const end = words.findIndex(each => each === '--' || (passesOn && !each.startsWith('-')))
+  return words.slice(0, end < 0 ? words.length : end).some(each => each === '--help' || each === '-h')
 }
 
 function commandOrTopic(
