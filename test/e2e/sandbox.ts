@@ -21,6 +21,8 @@ export interface Result {
 /** A Davit of one's own: the real program with real sockets, on the shared engine under a name of its own. */
 export interface Sandbox {
   readonly dir: string
+  /** The data folder, within `dir` unless told otherwise. */
+  readonly data: string
   readonly instance: string
   readonly engine: Engine
   readonly sshPort: number
@@ -32,8 +34,8 @@ export interface Sandbox {
   /** A git checkout of a bundled app, with a remote `davit`. */
   checkout(fixture: string, app: string): Promise<Checkout>
   get(host: string, path?: string): Promise<{ status: number; body: string }>
-  /** Starts the supervisor again after `stop`. */
-  start(): Promise<void>
+  /** Starts the supervisor again after `stop`; `env` is for this life only. */
+  start(env?: Record<string, string>): Promise<void>
   stop(signal?: NodeJS.Signals): Promise<void>
   /** Pid of the daemon, from its file. */
   daemonPid(): Promise<number>
@@ -54,20 +56,37 @@ export interface Checkout {
   push(...words: string[]): Promise<{ code: number | null; text: string }>
 }
 
-export async function sandbox(
-  t: Test,
-  { env = {} }: { env?: Record<string, string> } = {},
-): Promise<Sandbox> {
+export interface SandboxOptions {
+  /** Settings on top of the sandbox's own. */
+  readonly env?: Record<string, string>
+  /** Socket of the engine that the sandbox itself asks; DAVIT_DOCKER may lead Davit to it another way. */
+  readonly docker?: string
+}
+
+/** A sandbox that ends with the test. */
+export async function sandbox(t: Pick<Test, 'teardown'>, options: SandboxOptions = {}): Promise<Sandbox> {
+  const box = await openSandbox(options)
+  t.teardown(box.close)
+  return box
+}
+
+/** `close` takes away all that was made, whatever state it is in. */
+export async function openSandbox({
+  env = {},
+  docker,
+}: SandboxOptions = {}): Promise<Sandbox & { close(): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'davit-e2e-'))
   const instance = `e2e-${dir
     .slice(-6)
     .toLowerCase()
     .replace(/[^a-z0-9]/g, 'x')}${process.pid}`
   const [sshPort, httpPort] = await Promise.all([freePort(), freePort()])
-  const socketPath = '/var/run/docker.sock'
+  const data = env.DAVIT_DATA ?? join(dir, 'data')
+  const socketPath = docker ?? '/var/run/docker.sock'
   const engine = await openEngine({ socketPath, instance })
   const settings = {
-    DAVIT_DATA: join(dir, 'data'),
+    DAVIT_DATA: data,
+    DAVIT_DOCKER: socketPath,
     DAVIT_SOCKET: join(dir, 'admin.sock'),
     DAVIT_INSTANCE: instance,
     DAVIT_SSH_LISTEN: `127.0.0.1:${sshPort}`,
@@ -83,6 +102,7 @@ export async function sandbox(
   let up: Up | undefined
   const box: Sandbox = {
     dir,
+    data,
     instance,
     engine,
     sshPort,
@@ -93,14 +113,14 @@ export async function sandbox(
     checkout: (fixture, app) =>
       checkout(join(dir, `checkout-${app}`), { fixture, app, config: join(dir, 'ssh_config') }),
     get: (host, path = '/') => get(httpPort, host, path),
-    async start() {
-      up = await startUp(settings)
+    async start(env = {}) {
+      up = await startUp({ ...settings, ...env })
     },
     async stop(signal = 'SIGTERM') {
       await up?.stop(signal)
       up = undefined
     },
-    daemonPid: async () => Number(await readFile(join(dir, 'data/daemon.pid'), 'utf8')),
+    daemonPid: async () => Number(await readFile(join(data, 'daemon.pid'), 'utf8')),
     logged: message => up!.logged(message),
     containers: async () =>
       (await engine.containers({ 'com.davit.instance': instance })).map(each => each.name).sort(),
@@ -112,15 +132,20 @@ export async function sandbox(
     images: async () =>
       (await engine.images({ 'com.davit.instance': instance })).flatMap(each => each.tags).sort(),
   }
-  t.teardown(async () => {
+  const close = async () => {
     await box.stop()
     await clean(box)
     await rm(dir, { recursive: true, force: true })
-  })
-  await box.start()
-  const added = await davit(['ssh-keys:add', 'ann', join(dir, 'key.pub')])
-  if (added.code !== 0) throw new Error(`the key was not added: ${added.stderr}`)
-  return box
+  }
+  try {
+    await box.start()
+    const added = await davit(['ssh-keys:add', 'ann', join(dir, 'key.pub')])
+    if (added.code !== 0) throw new Error(`the key was not added: ${added.stderr}`)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { ...box, close }
 }
 
 async function clean({ engine, containers, networks, images }: Sandbox): Promise<void> {
@@ -251,7 +276,7 @@ function get(port: number, host: string, path: string): Promise<{ status: number
   })
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject)
     server.listen(0, '127.0.0.1', () => {
