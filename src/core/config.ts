@@ -1,5 +1,5 @@
 import { redeploy } from '../deploy/deploy.ts'
-import { messageOf, UserError } from '../errors.ts'
+import { HookError, messageOf, UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import { readConfigKey } from '../plugin/names.ts'
 import type { App, AppName, Call, Env } from '../types.ts'
@@ -45,13 +45,17 @@ async function restart(app: App, keys: readonly string[], call: Call, rooms: Roo
   try {
     await redeploy(app, `config:set ${keys.join(' ')}`, call, rooms)
   } catch (error) {
-    if (error instanceof UserError) throw stored(error.message, error)
+    if (error instanceof UserError || error instanceof HookError) throw stored(error.message, error)
     throw error
   }
 }
 
-function stored(reason: string, cause: UserError | undefined): UserError {
-  const hint = ['The values are stored; the old release is still serving.', cause?.hint]
+function stored(reason: string, cause: UserError | HookError | undefined): UserError {
+  const known = cause instanceof HookError ? cause.cause : cause
+  const hint = [
+    'The values are stored; the old release is still serving.',
+    known instanceof UserError && known.hint,
+  ]
     .filter(Boolean)
     .join(' ')
   return new UserError('restart-failed', reason, hint, { cause })

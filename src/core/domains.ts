@@ -66,8 +66,8 @@ function addOne(app: AppName, hostname: string, store: Store): boolean {
 
 /** A default name taken away stays away: the app's other default names become its own, so that only this one goes. */
 function removeOne(app: AppName, hostname: string, store: Store): boolean {
-  if (store.domains.remove(app, hostname)) return true
-  if (!hostnamesOf(app, store).includes(hostname)) return false
+  const wasOwn = store.domains.remove(app, hostname)
+  if (!hostnamesOf(app, store).includes(hostname)) return wasOwn
   const others = hostnamesOf(app, store).filter(each => each !== hostname)
   store.properties.set('domains', app, 'default', 'off')
   for (const other of others) store.domains.add(app, other)

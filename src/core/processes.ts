@@ -72,7 +72,7 @@ function checkCounts(app: App, counts: Formation, rooms: Rooms): void {
 
 function mustHave(app: App, process: string, { store }: Rooms): void {
   const live = store.releases.live(app.name)
-  if (!live || (process in live.procfile && process !== 'release')) return
+  if (!live || (Object.hasOwn(live.procfile, process) && process !== 'release')) return
   const known = Object.keys(formationOf(live.procfile, {})).join(', ')
   throw new UserError('process-missing', `${app.name} has no process ${process}.`, `It has: ${known}`)
 }

@@ -39,7 +39,9 @@ async function taskSpec(
       `${app.name} was never deployed; there is no image to run.`,
       `Push it first: git push davit main`,
     )
-  const line = words.length === 1 ? release.procfile[words[0]!] : undefined
+  const [name = ''] = words
+  const line =
+    words.length === 1 && Object.hasOwn(release.procfile, name) ? release.procfile[name] : undefined
   const { spec } = await specOf('run', { app, release, line: line ?? '' }, call, rooms)
   const command = line === undefined ? words : spec.command
   return { ...spec, command, env: { ...spec.env, DYNO: `run.${randomHex(4)}`, ...env } }

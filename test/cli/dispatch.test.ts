@@ -1,18 +1,13 @@
 import { once } from 'node:events'
-import { PassThrough, Writable } from 'node:stream'
 
-import pino from 'pino'
-import { type Test, t } from 'tap'
+import { t } from 'tap'
 
-import { type Desk, dispatch } from '../../src/cli/dispatch.ts'
 import { abouts, commands } from '../../src/commands/index.ts'
 import { Cancelled, HookError, UserError } from '../../src/errors.ts'
 import { appName, flag, text, words } from '../../src/plugin/args.ts'
 import { type Command, defineCommand } from '../../src/plugin/command.ts'
-import type { Context } from '../../src/plugin/define.ts'
-import type { Session, Terminal } from '../../src/types.ts'
-import { ann, calling, member, shop, workshop } from '../core/workshop.ts'
-import { sink } from '../docker/tiny.ts'
+import { ann } from '../core/workshop.ts'
+import { desk, terminal } from './desk.ts'
 
 t.test('a line becomes a command, its words and its exit code', async t => {
   const { say } = desk(t, [
@@ -314,8 +309,6 @@ t.test('every command has a sentence without its full stop, and every topic one 
   t.equal(new Set(commands.map(each => each.name)).size, commands.length)
 })
 
-const terminal: Terminal = { term: 'xterm', cols: 80, rows: 24, onResize: () => undefined }
-
 function throwing(error: () => Error): Command {
   return defineCommand({
     name: 'x:y',
@@ -334,59 +327,4 @@ function gone(): Command {
     confirm: ({ app }) => ({ name: app, loses: `${app} goes.` }),
     run: (_, { out }) => out('gone'),
   })
-}
-
-interface Said extends Partial<Pick<Session, 'by' | 'signal'>> {
-  readonly terminal?: Terminal
-  /** Keys; null is the end of input. */
-  readonly typed?: string | null
-}
-
-/** The gate with all of Davit's commands, and some of the test's own, behind it. */
-function desk(t: Test, more: readonly Command[] = []) {
-  const { core, rooms } = workshop(t)
-  const logged: Record<string, unknown>[] = []
-  const log = pino(
-    new Writable({
-      write(line: Buffer, _, done) {
-        logged.push(JSON.parse(line.toString()))
-        done()
-      },
-    }),
-  )
-  const context: Context = { ...member({ name: 'x', about: '', api: 1 }).context, core }
-  const gits: (readonly string[])[] = []
-  const desk: Desk = {
-    entries: new Map([...commands, ...more].map(command => [command.name, { command, context }])),
-    abouts,
-    store: rooms.store,
-    log,
-    git: async words => {
-      gits.push(words)
-      return 0
-    },
-  }
-  const say = async (line: string, { by = ann, signal, terminal, typed }: Said = {}) => {
-    const [stdin, stdout, stderr] = [new PassThrough(), sink(), sink()]
-    if (typed === null || !terminal) stdin.end()
-    else if (typed) stdin.write(typed)
-    const code = await dispatch(
-      {
-        by,
-        command: { line },
-        stdin,
-        stdout,
-        stderr,
-        terminal,
-        env: {},
-        local: false,
-        signal: signal ?? calling().signal,
-        onSignal: () => undefined,
-      },
-      desk,
-    )
-    return { code, stdout: stdout.text(), stderr: stderr.text() }
-  }
-  const audit = () => rooms.store.audit.list({ limit: 100 }).toReversed()
-  return { say, logged, gits, audit, core, app: shop }
 }
