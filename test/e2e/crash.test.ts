@@ -1,0 +1,127 @@
+import t, { type Test } from 'tap'
+
+import { commands } from '../../src/commands/index.ts'
+import { type CrashPoint, crashPoints } from '../../src/deploy/crash.ts'
+import { settled } from './leftovers.ts'
+import { type Checkout, type Sandbox, sandbox } from './sandbox.ts'
+import { openVisitors, type Visit } from './visitors.ts'
+
+/** The change that passes the points of this kind, and what a visitor may see beside the app while it is made. */
+interface Change {
+  readonly make: (world: World) => Promise<unknown>
+  readonly statuses?: readonly number[]
+  /** Brings the app back when the change took it away. */
+  readonly back?: (world: World) => Promise<unknown>
+}
+
+const push: Change = { make: world => world.push() }
+
+const changes: Readonly<Record<string, Change>> = {
+  deploy: push,
+  release: push,
+  rollout: push,
+  container: push,
+  pointing: push,
+  live: push,
+  retire: { make: ({ box }) => box.ssh('ps:restart shop') },
+  undo: { make: world => world.push('broken') },
+  stop: {
+    make: ({ box }) => box.ssh('ps:stop shop'),
+    statuses: [503],
+    back: ({ box }) => box.ssh('ps:start shop'),
+  },
+  rename: {
+    make: ({ box }) => box.ssh('apps:rename shop ship'),
+    statuses: [404],
+    back: ({ box }) => box.ssh('apps:rename ship shop'),
+  },
+  destroy: { make: ({ box }) => box.ssh('--force apps:destroy shop'), statuses: [404] },
+}
+
+const built = crashPoints.filter(
+  each => kindOf(each) !== 'rename' || commands.some(({ name }) => name === 'apps:rename'),
+)
+
+// Two sandboxes side by side: most of the time is spent waiting for the engine.
+t.jobs = 2
+for (const lane of [0, 1]) {
+  t.test(
+    `a daemon killed half way leaves the old or the new, and nothing else (${lane + 1} of 2)`,
+    async t => {
+      const world = await worldOf(t)
+      for (const point of built.filter((_, at) => at % 2 === lane)) {
+        await t.test(`killed at ${point}`, t => killedAt(point, t, world))
+      }
+    },
+  )
+}
+
+async function killedAt(point: CrashPoint, t: Test, world: World): Promise<void> {
+  const { box } = world
+  const change = changes[kindOf(point)]!
+  await box.stop()
+  await box.start({ DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: point })
+  const before = world.version()
+  const visitors = openVisitors({ port: box.httpPort, host: 'shop.localhost' }, ['kept', 'new', 'slow'])
+  await visitors.next(({ outcome }) => outcome.kind === 'answered' && outcome.version === before)
+
+  const killed = box.logged(/the daemon ended by SIGKILL/)
+  const ready = killed.then(() => box.logged(/"msg":"ready: /))
+  await Promise.all([change.make(world), killed])
+  await ready
+  t.same(await settled(box, { withinMs: 10_000 }), [], 'nothing is left over')
+  await visitors.next(() => true)
+  await visitors.stop()
+
+  const seen = sights(visitors.visits)
+  const allowed = [before, world.version(), ...(change.statuses ?? []).map(String)]
+  t.same(
+    seen.filter(each => !allowed.includes(each)),
+    [],
+    `${visitors.visits.length} visitors met the old or the new`,
+  )
+  await change.back?.(world)
+  t.match(await world.push(), { code: 0 }, 'a further push works')
+  t.match(await box.get('shop.localhost', '/after'), { status: 200, body: `/after ${world.version()}\n` })
+}
+
+function kindOf(point: CrashPoint): string {
+  return point.split(':')[0]!
+}
+
+/** Versions that answered, other statuses, and what was lost, each once. */
+function sights(visits: readonly Visit[]): string[] {
+  const each = visits.map(({ outcome, kind }) => {
+    if (outcome.kind === 'answered') return outcome.version || String(outcome.status)
+    if (outcome.kind === 'wrong') return `wrong: ${outcome.what}`
+    return outcome.status === undefined ? `${kind} lost: ${outcome.why}` : String(outcome.status)
+  })
+  return [...new Set(each)]
+}
+
+interface World {
+  readonly box: Sandbox
+  /** Pushes something new: a version of the next number, or one that does not start. */
+  push(broken?: 'broken'): Promise<{ code: number | null; text: string }>
+  /** What the newest push that can serve was to answer with. */
+  version(): string
+}
+
+async function worldOf(t: Test): Promise<World> {
+  const box = await sandbox(t, { env: { DAVIT_WORKERS: '1' } })
+  const shop: Checkout = await box.checkout('echo', 'shop')
+  let number = 0
+  const world: World = {
+    box,
+    version: () => `v${number}`,
+    async push(broken) {
+      await shop.write('version', `${broken ?? `v${++number}`}\n`)
+      await shop.write('attempt', `${Date.now()}\n`)
+      await shop.commit('Another')
+      return shop.push()
+    },
+  }
+  t.match(await world.push(), { code: 0 })
+  await box.ssh('checks:set shop wait-to-retire 5')
+  return world
+}
