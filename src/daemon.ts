@@ -8,11 +8,13 @@ import { serveGit } from './cli/push.ts'
 import { abouts, commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
+import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
 import { acceptPush } from './deploy/push.ts'
 import { createQueue } from './deploy/queue.ts'
 import { createReconciler, removeTasks } from './deploy/reconcile.ts'
 import { createRoutes } from './deploy/routes.ts'
+import { createSlots, usualBuilds } from './deploy/slots.ts'
 import { resume } from './deploy/steps.ts'
 import { openEngine } from './docker/dockerode.ts'
 import type { Engine } from './docker/engine.ts'
@@ -70,6 +72,8 @@ export async function serve(
     const rooms: Rooms = {
       ...cellar,
       queue: createQueue(),
+      slots: createSlots(() => Number(store.properties.get('builds', undefined, 'parallel') ?? usualBuilds)),
+      attempts: createAttempts({ store, folder: join(settings.data, 'builds'), log }),
       background: createBackground(log),
       routes: createRoutes(cellar),
     }

@@ -203,6 +203,27 @@ export interface Builder {
   readonly processes?: Procfile
 }
 
+// Attempts -----------------------------------------------------------------------------------------------
+
+/** waiting: for another change of the app, or for a free place to build · cancelled: by a person, or because they left. */
+export type AttemptStatus = 'waiting' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+
+/** One try at a change in front of traffic, whatever came of it; what it said is kept beside it. */
+export interface Attempt {
+  readonly id: number
+  readonly app: AppName
+  /** build: a source was pushed · deploy: what is there already was rolled out anew. */
+  readonly kind: 'build' | 'deploy'
+  /** "push", "ps:scale shop"… */
+  readonly what: string
+  readonly by: string
+  readonly revision: string | undefined
+  readonly status: AttemptStatus
+  readonly failure: string | undefined
+  readonly createdAt: Date
+  readonly endedAt: Date | undefined
+}
+
 // Steps --------------------------------------------------------------------------------------------------
 
 /** A recorded part of a change: what was begun, with what is needed to finish or undo it. */

@@ -12,7 +12,7 @@ const topic: Topic = {
       'deploy-source': live ? 'git-push' : '',
       'deploy-source-metadata': live?.revision ?? '',
       release: live ? String(live.number) : '',
-      locked: 'false',
+      locked: String(core.apps.locked(app)),
     }
   },
 }
@@ -63,6 +63,56 @@ export const commands = [
     reads: true,
     args: { app: appName(), quiet: flag('quiet') },
     run: ({ app }, { core }) => void core.apps.get(app),
+  }),
+
+  defineCommand({
+    name: 'apps:rename',
+    about: 'Give an app another name: its repository, default domains and containers follow',
+    args: {
+      app: appName(),
+      to: newAppName('NEW'),
+      skipDeploy: flag('skip-deploy', { about: 'Containers keep the old name until the next deploy' }),
+    },
+    async run({ app, to, skipDeploy }, context) {
+      context.core.apps.get(app)
+      context.out.step(`Renaming ${app} to ${to}`)
+      await context.core.apps.rename(app, to, { rollout: !skipDeploy }, context)
+      context.out(`Push to it with: git remote set-url davit ssh://davit@HOST/${to}`)
+    },
+  }),
+
+  defineCommand({
+    name: 'apps:lock',
+    about: 'Refuse pushes to an app',
+    args: { app: appName() },
+    run({ app }, { core, out }) {
+      core.apps.get(app)
+      core.apps.lock(app)
+      out(`Deploy lock created for ${app}`)
+    },
+  }),
+
+  defineCommand({
+    name: 'apps:unlock',
+    about: 'Take pushes again, and end a change that is under way',
+    args: { app: appName() },
+    async run({ app }, { core, out }) {
+      core.apps.get(app)
+      await core.apps.unlock(app)
+      out(`Deploy lock removed for ${app}`)
+    },
+  }),
+
+  defineCommand({
+    name: 'apps:locked',
+    about: 'Print whether an app is locked, by a person or by a change under way; exit 1 when not',
+    reads: true,
+    args: { app: appName() },
+    run({ app }, { core, out }) {
+      const locked = core.apps.locked(core.apps.get(app).name)
+      out(String(locked))
+      return locked ? 0 : 1
+    },
   }),
 
   defineReport(topic),

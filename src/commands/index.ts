@@ -1,5 +1,6 @@
 import type { Command } from '../plugin/command.ts'
 import * as apps from './apps.ts'
+import * as builds from './builds.ts'
 import * as checks from './checks.ts'
 import * as config from './config.ts'
 import * as domains from './domains.ts'
@@ -15,6 +16,7 @@ import * as version from './version.ts'
 /** The list: a topic more is a file and a line. */
 const topics = {
   apps,
+  builds,
   checks,
   config,
   domains,

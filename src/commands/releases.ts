@@ -1,6 +1,7 @@
 import { appName, choice, one, option, optional, whole } from '../plugin/args.ts'
 import { defineCommand } from '../plugin/command.ts'
 import type { Release } from '../types.ts'
+import { tableOf } from './table.ts'
 
 export const about = 'Look at releases and go back to one'
 
@@ -26,7 +27,7 @@ export const commands = [
         each.by,
         each.why,
       ])
-      for (const line of table([['RELEASE', 'STATE', 'REVISION', 'MADE', 'BY', 'WHY'], ...rows])) out(line)
+      for (const line of tableOf([['RELEASE', 'STATE', 'REVISION', 'MADE', 'BY', 'WHY'], ...rows])) out(line)
     },
   }),
 
@@ -88,14 +89,4 @@ function shortRevision({ revision }: Release): string {
 
 function shortTime(at: Date): string {
   return `${at.toISOString().slice(0, 16).replace('T', ' ')}Z`
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
-  return rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
 }

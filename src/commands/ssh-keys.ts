@@ -85,7 +85,11 @@ async function keyText(file: string | undefined, { session }: CommandContext): P
         `Send the key on stdin: ssh-keys:add NAME < ${file}`,
       )
     return readFile(file, 'utf8').catch((error: unknown) => {
-      throw new UserError('no-file', `Cannot read ${file}: ${messageOf(error)}`)
+      throw new UserError(
+        'no-file',
+        `Cannot read ${file}: ${messageOf(error)}`,
+        `Send the key on stdin instead: ssh-keys:add NAME < ${file}`,
+      )
     })
   }
   if (session.terminal)

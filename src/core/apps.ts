@@ -1,10 +1,13 @@
 import { crashAt } from '../deploy/crash.ts'
+import { respread } from '../deploy/deploy.ts'
+import { imageTag } from '../deploy/image.ts'
+import { renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
 import { appMissing, Cancelled } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
 import { hostnamesOf, refuseForeign } from './domains.ts'
-import { appLabels, ownCall, type Rooms } from './rooms.ts'
+import { containersOf, instanceLabels, ownCall, type Rooms } from './rooms.ts'
 
 export function createApps(rooms: Rooms): Core['apps'] {
   const { store } = rooms
@@ -13,6 +16,13 @@ export function createApps(rooms: Rooms): Core['apps'] {
     get: name => getApp(name, rooms),
     list: () => store.apps.list().filter(each => !each.retired),
     create: (name, call) => create(name, call, rooms),
+    rename: (name, to, options, call) => rename(getApp(name, rooms), to, { ...options, call }, rooms),
+    lock: name => store.properties.set('apps', name, 'locked', 'true'),
+    async unlock(name) {
+      store.properties.set('apps', name, 'locked', undefined)
+      await rooms.attempts.cancel(name)
+    },
+    locked: name => store.properties.get('apps', name, 'locked') === 'true' || rooms.queue.busy(name),
     destroy: (name, call) => destroy(getApp(name, rooms), call, rooms),
   }
 }
@@ -50,7 +60,30 @@ async function create(name: AppName, call: Call, rooms: Rooms): Promise<App> {
   return app
 }
 
+async function rename(
+  app: App,
+  to: AppName,
+  { rollout, call }: { rollout: boolean; call: Call },
+  rooms: Rooms,
+): Promise<App> {
+  const { store, hooks } = rooms
+  const renamed = await rooms.queue.exclusive(app.name, `the renaming of ${app.name}`, call, async () => {
+    const begun = store.transaction(() => {
+      const begun = renaming.begin(app, to, rooms)
+      refuseForeign(to, hostnamesOf(to, store), store)
+      return begun
+    })
+    crashAt('rename:recorded', rooms.settings)
+    await renaming.finish(begun.step, rooms)
+    return begun.app
+  })
+  await hooks.afterRename({ app: renamed, was: app.name }, { ...call, signal: rooms.signal })
+  if (rollout) await respread(renamed, { what: 'apps:rename', fresh: () => true }, call, rooms)
+  return renamed
+}
+
 async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
+  await rooms.attempts.cancel(app.name)
   await rooms.queue.exclusive(app.name, `the end of ${app.name}`, call, async () => {
     await rooms.hooks.beforeDestroy({ app }, call)
     if (call.signal.aborted) throw new Cancelled('Cancelled; nothing was destroyed.')
@@ -65,15 +98,15 @@ async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
 export async function destroyRest(app: App, rooms: Rooms): Promise<void> {
   const { store, engine } = rooms
   await rooms.routes
-    .forget(app)
+    .forget(app.name)
     .catch((err: unknown) => rooms.log.warn({ err }, 'the proxy is told when it is back'))
-  const infos = await engine.containers(appLabels(rooms, app.name))
+  const infos = await containersOf(app.name, rooms)
   await Promise.all(infos.map(each => engine.remove(each.name)))
   crashAt('destroy:containers', rooms.settings)
   const network = store.networks.of(app.name)
   if (network) await engine.removeNetwork(network.name)
-  for (const image of await engine.images(appLabels(rooms, app.name))) {
-    for (const tag of image.tags.filter(each => each.startsWith(`davit-app/${rooms.settings.instance}/`)))
+  for (const image of await engine.images(instanceLabels(rooms))) {
+    for (const tag of image.tags.filter(each => each.startsWith(imageTag(app.name, '', rooms))))
       await engine.removeImage(tag)
   }
   crashAt('destroy:images', rooms.settings)

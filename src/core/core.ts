@@ -1,6 +1,7 @@
 import type { Core } from '../plugin/core.ts'
 import { createAccess } from './access.ts'
 import { createApps, getApp } from './apps.ts'
+import { createAttemptsView } from './attempts.ts'
 import { createConfig } from './config.ts'
 import { createDomains } from './domains.ts'
 import { logsOf } from './logs.ts'
@@ -22,6 +23,7 @@ export function createCore(version: string, rooms: Rooms): Core {
     processes: createProcesses(rooms),
     releases: createReleases(rooms),
     repository: createRepository(rooms),
+    attempts: createAttemptsView(rooms),
     access: createAccess(rooms),
     containers: {
       logs: (app, options) => logsOf(getApp(app, rooms), options, rooms),

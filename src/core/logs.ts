@@ -1,8 +1,8 @@
-import type { Engine, LogLine } from '../docker/engine.ts'
+import type { Engine, LogLine, LogOptions } from '../docker/engine.ts'
 import { UserError } from '../errors.ts'
 import type { AppLogLine, LogsOptions } from '../plugin/core.ts'
 import type { App } from '../types.ts'
-import { appLabels, type Rooms } from './rooms.ts'
+import { containersOf, instanceLabels, type Rooms } from './rooms.ts'
 
 type From = { readonly name: string; readonly from: string }
 
@@ -23,7 +23,7 @@ export async function* logsOf(app: App, options: LogsOptions, rooms: Rooms): Asy
 }
 
 async function sourcesOf(app: App, { process }: LogsOptions, rooms: Rooms): Promise<From[]> {
-  const infos = await rooms.engine.containers(appLabels(rooms, app.name))
+  const infos = await containersOf(app.name, rooms)
   return infos
     .filter(({ labels }) => labels['com.davit.process'] && (process === undefined || isOf(labels, process)))
     .map(({ name, labels }) => ({
@@ -49,7 +49,7 @@ async function lastOf(
   const all = await Promise.all(
     sources.map(async ({ name, from }) => {
       const lines: AppLogLine[] = []
-      for await (const line of engine.logs(name, { tail, signal })) lines.push(toApp(from, line))
+      for await (const line of linesOf(name, { tail, signal }, engine)) lines.push(toApp(from, line))
       return lines
     }),
   )
@@ -57,6 +57,15 @@ async function lastOf(
     .flat()
     .sort((a, b) => a.at.getTime() - b.at.getTime())
     .slice(-tail)
+}
+
+/** A container that goes meanwhile has said all it had to say. */
+async function* linesOf(name: string, options: LogOptions, engine: Engine): AsyncIterable<LogLine> {
+  try {
+    yield* engine.logs(name, options)
+  } catch (error) {
+    if (await engine.inspect(name)) throw error
+  }
 }
 
 function toApp(from: string, { at, text }: LogLine): AppLogLine {
@@ -75,12 +84,12 @@ async function* following(
   const follow = (source: From, tail: number | undefined) =>
     merged.add(async push => {
       const limits = tail === undefined ? {} : { tail }
-      for await (const line of rooms.engine.logs(source.name, { ...limits, follow: true, signal }))
+      for await (const line of linesOf(source.name, { ...limits, follow: true, signal }, rooms.engine))
         await push(toApp(source.from, line))
     })
   const known = new Set(sources.map(each => each.name))
   const newcomers = async () => {
-    for await (const event of rooms.engine.events({ labels: appLabels(rooms, app.name), signal })) {
+    for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal })) {
       if (event.kind === 'container' && event.action === 'die') known.delete(event.name)
       if (event.kind === 'container' && event.action !== 'start') continue
       for (const source of await sourcesOf(app, options, rooms)) {

@@ -5,7 +5,7 @@ import type { Core } from '../plugin/core.ts'
 import { isProcessName } from '../plugin/names.ts'
 import type { App, AppName, Container, Formation } from '../types.ts'
 import { getApp, stopApp } from './apps.ts'
-import { appLabels, type Rooms } from './rooms.ts'
+import { containersOf, type Rooms } from './rooms.ts'
 
 export function createProcesses(rooms: Rooms): Core['processes'] {
   const { store } = rooms
@@ -38,7 +38,7 @@ export function createProcesses(rooms: Rooms): Core['processes'] {
     stopped: name => isStopped(getApp(name, rooms), rooms),
 
     async status(name) {
-      const infos = await rooms.engine.containers(appLabels(rooms, name))
+      const infos = await containersOf(name, rooms)
       return store.containers
         .of(name)
         .filter(each => each.state === 'wanted')

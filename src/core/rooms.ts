@@ -1,14 +1,16 @@
+import type { Attempts } from '../deploy/attempts.ts'
 import type { Background } from '../deploy/background.ts'
 import type { Queue } from '../deploy/queue.ts'
 import type { Routes } from '../deploy/routes.ts'
-import type { Engine } from '../docker/engine.ts'
+import type { Slots } from '../deploy/slots.ts'
+import type { ContainerInfo, Engine } from '../docker/engine.ts'
 import type { Edge } from '../edge/wire.ts'
 import type { Repositories } from '../git/push.ts'
 import type { Logger } from '../log.ts'
 import type { Driver } from '../plugin/driver.ts'
 import type { Settings } from '../settings.ts'
 import type { Store } from '../store/store.ts'
-import type { Call, Identity, Out } from '../types.ts'
+import type { AppName, Call, Identity, Out } from '../types.ts'
 
 /** The cellar's rooms, the hooks, and the daemon's own settings and end. */
 export interface Cellar {
@@ -26,6 +28,8 @@ export interface Cellar {
 /** What the workshop works with. */
 export interface Rooms extends Cellar {
   readonly queue: Queue
+  readonly slots: Slots
+  readonly attempts: Attempts
   readonly routes: Routes
   readonly background: Background
 }
@@ -37,6 +41,19 @@ export function instanceLabels({ settings }: Pick<Rooms, 'settings'>): Record<st
 
 export function appLabels(rooms: Pick<Rooms, 'settings'>, app: string): Record<string, string> {
   return { ...instanceLabels(rooms), 'com.davit.app': app }
+}
+
+/**
+ * What the engine has of an app, running or not, tasks too. A container keeps the label of the name its app had when it was made, so
+ * the rows count where there are any.
+ */
+export async function containersOf(
+  app: AppName,
+  { settings, store, engine }: Cellar,
+): Promise<readonly ContainerInfo[]> {
+  const rows = new Map(store.containers.list().map(each => [each.name, each.app]))
+  const infos = await engine.containers(instanceLabels({ settings }))
+  return infos.filter(({ name, labels }) => (rows.get(name) ?? labels['com.davit.app']) === app)
 }
 
 export const nobody: Identity = { person: 'davit', key: 'davit', role: 'admin' }

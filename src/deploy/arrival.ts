@@ -1,9 +1,11 @@
 import { lookup } from 'node:dns/promises'
+import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 
 import { hostnamesOf, urlsOf } from '../core/domains.ts'
 import type { Rooms } from '../core/rooms.ts'
 import type { App, Call } from '../types.ts'
+import { defaultInterface } from './subnet.ts'
 
 /** The end of a push: a URL that works, or which DNS record is missing. */
 export async function announce(app: App, call: Call, rooms: Rooms): Promise<void> {
@@ -48,8 +50,10 @@ function ownAddresses(): Set<string> {
   return new Set(interfaces().map(each => each.address))
 }
 
+/** Of the interface that the default route leaves by: the others may be apps' networks. */
 function publicAddress(): string | undefined {
-  return interfaces().find(each => !each.internal && each.family === 'IPv4')?.address
+  const name = defaultInterface(readFileSync('/proc/net/route', 'utf8'))
+  return networkInterfaces()[name ?? '']?.find(each => each.family === 'IPv4')?.address
 }
 
 function interfaces() {

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 
 import type { Rooms } from '../core/rooms.ts'
-import { messageOf } from '../errors.ts'
+import { appMissing, messageOf, UserError } from '../errors.ts'
 import type { App, Call, Env, Release, Source, Step } from '../types.ts'
 import { announce } from './arrival.ts'
+import type { NewAttempt } from './attempts.ts'
 import { build } from './build.ts'
 import { NotReady } from './checks.ts'
 import { crashAt } from './crash.ts'
@@ -15,49 +16,57 @@ import { recorded } from './steps.ts'
 
 /** The road: a source becomes an image, the image a release, and the release goes live. Throws with nothing changed. */
 export async function deploy(app: App, source: Source, call: Call, rooms: Rooms): Promise<Release> {
-  return exclusive(app, `${call.by.person}'s push to ${app.name}`, call, rooms, async () => {
-    const tag = imageTag(app.name, `build-${randomHex(8)}`, rooms)
-    const release = await recorded({ app, kind: 'deploy', data: { tags: [tag] } }, rooms, async begun => {
-      crashAt('deploy:begun', rooms.settings)
-      const built = await build(app, source, { tag, call }, rooms)
-      crashAt('deploy:built', rooms.settings)
-      const noted = { ...built, revision: source.revision, config: personsConfig(app, rooms), why: 'push' }
-      const { release, step } = await record(app, noted, { step: begun, tag, call }, rooms)
-      call.out.step(`Release ${release.number} of ${app.name}`)
-      await rollout(
-        { app, release, step, prepare: now => runReleaseCommand(app, release, now, rooms) },
-        call,
-        rooms,
+  refuseLocked(app, rooms)
+  const attempt = { kind: 'build', what: 'push', revision: source.revision } as const
+  return exclusive({ app, attempt, call }, rooms, call =>
+    rooms.slots.take(call, async () => {
+      const release = await recorded({ app, kind: 'deploy', data: {} }, rooms, step =>
+        buildAndRollOut(app, source, { step, call }, rooms),
       )
+      await announce(app, call, rooms)
       return release
-    })
-    await announce(app, call, rooms)
-    return release
-  })
+    }),
+  )
+}
+
+async function buildAndRollOut(
+  app: App,
+  source: Source,
+  { step: begun, call }: { step: Step; call: Call },
+  rooms: Rooms,
+): Promise<Release> {
+  const tag = imageTag(app.name, `build-${randomHex(8)}`, rooms)
+  const tagged = rooms.store.steps.advance(begun, { phase: 'building', data: { tags: [tag] } })
+  crashAt('deploy:begun', rooms.settings)
+  const built = await build(app, source, { tag, call }, rooms)
+  crashAt('deploy:built', rooms.settings)
+  const noted = { ...built, revision: source.revision, config: personsConfig(app, rooms), why: 'push' }
+  const { release, step } = await record(app, noted, { step: tagged, tag, call }, rooms)
+  call.out.step(`Release ${release.number} of ${app.name}`)
+  const prepare = (now: Call) => runReleaseCommand(app, release, now, rooms)
+  await rollout({ app, release, step, prepare, onLive: () => notStopped(app, rooms) }, call, rooms)
+  return release
 }
 
 /** New config in front of traffic: a release from the live one's image. Before the first deploy, or stopped, there is nothing to do. */
-export async function redeploy(
-  app: App,
-  why: string,
-  call: Call,
-  rooms: Rooms,
-): Promise<Release | undefined> {
-  return exclusive(app, why, call, rooms, async () => {
-    const live = rooms.store.releases.live(app.name)
-    if (!live || isStopped(app, rooms)) return undefined
-    return again(app, live, { why, config: personsConfig(app, rooms), call }, rooms)
+export async function redeploy(app: App, what: string, call: Call, rooms: Rooms): Promise<void> {
+  if (!rooms.store.releases.live(app.name) || isStopped(app, rooms)) return
+  await exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
+    const live = rooms.store.releases.live(app.name)!
+    await again(app, live, { why: what, config: personsConfig(app, rooms), call }, rooms)
   })
 }
 
 /** The code, Procfile and config of an older release, as a new one. */
 export async function rollback(app: App, target: () => Release, call: Call, rooms: Rooms): Promise<Release> {
-  return exclusive(app, `a rollback of ${app.name}`, call, rooms, async () => {
+  const what = 'releases:rollback'
+  return exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
     const old = target()
     const config = rooms.store.releases.config(old)
     const onLive = () => {
       const unset = Object.keys(personsConfig(app, rooms)).filter(key => !(key in config))
       rooms.store.config.change(app.name, { set: config, unset })
+      notStopped(app, rooms)
     }
     return again(app, old, { why: `rollback to ${old.number}`, config, call, rollout: { onLive } }, rooms)
   })
@@ -75,9 +84,9 @@ export interface Respread extends Pick<Rollout, 'fresh' | 'formation' | 'onLive'
 /** The live release in a new spread: scale, restart, start. With nothing deployed only `onLive` counts. */
 export async function respread(app: App, change: Respread, call: Call, rooms: Rooms): Promise<void> {
   const { what, starts, takesConfig, ...how } = change
-  await exclusive(app, what, call, rooms, async () => {
-    const release = rooms.store.releases.live(app.name)
-    if (!release || (isStopped(app, rooms) && !starts)) return how.onLive?.()
+  if (!rooms.store.releases.live(app.name) || (isStopped(app, rooms) && !starts)) return how.onLive?.()
+  await exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
+    const release = rooms.store.releases.live(app.name)!
     const config = personsConfig(app, rooms)
     if (takesConfig && !isDeepStrictEqual(config, rooms.store.releases.config(release))) {
       await again(app, release, { why: what, config, call, rollout: how }, rooms)
@@ -138,23 +147,48 @@ async function record(
   return { release, step }
 }
 
+interface Change {
+  readonly app: App
+  readonly attempt: NewAttempt
+  readonly call: Call
+}
+
+/** One change of the app at a time, kept as an attempt; what failed is told to the person, the log and the plugins. */
 async function exclusive<T>(
-  app: App,
-  what: string,
-  call: Call,
+  { app, attempt, call }: Change,
   rooms: Rooms,
-  work: () => Promise<T>,
+  work: (call: Call) => Promise<T>,
 ): Promise<T> {
-  try {
-    return await rooms.queue.exclusive(app.name, what, call, work)
-  } catch (error) {
-    if (error instanceof NotReady) for (const line of error.lines) call.out.detail(line)
-    rooms.log.info({ app: app.name, what, reason: messageOf(error) }, 'a change was undone')
-    await rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.signal })
-    throw error
-  } finally {
-    rooms.background.run(`images of ${app.name}`, () => collectImages(app.name, rooms))
-  }
+  return rooms.attempts.run(app, attempt, call, async (call, begin) => {
+    try {
+      return await rooms.queue.exclusive(
+        app.name,
+        `${call.by.person}'s ${attempt.what} (${app.name})`,
+        call,
+        () => {
+          begin()
+          if (rooms.store.apps.find(app.name)?.retired !== false) throw appMissing(app.name)
+          return work(call)
+        },
+      )
+    } catch (error) {
+      if (error instanceof NotReady) for (const line of error.lines) call.out.detail(line)
+      rooms.log.info({ app: app.name, what: attempt.what, reason: messageOf(error) }, 'a change was undone')
+      await rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.signal })
+      throw error
+    } finally {
+      rooms.background.run(`images of ${app.name}`, () => collectImages(app.name, rooms))
+    }
+  })
+}
+
+function refuseLocked(app: App, { store }: Rooms): void {
+  if (store.properties.get('apps', app.name, 'locked') !== 'true') return
+  throw new UserError(
+    'app-locked',
+    `${app.name} is locked: it is not deployed for now.`,
+    `Open it again with: apps:unlock ${app.name}`,
+  )
 }
 
 /** What a person set for the app; what plugins provide is in no release. */
@@ -169,4 +203,8 @@ function personsConfig(app: App, { store }: Rooms): Env {
 
 export function isStopped(app: App, { store }: Pick<Rooms, 'store'>): boolean {
   return store.properties.get('ps', app.name, 'stopped') === 'true'
+}
+
+function notStopped(app: App, { store }: Rooms): void {
+  store.properties.set('ps', app.name, 'stopped', undefined)
 }

@@ -52,7 +52,13 @@ function reserve(app: AppName, taken: readonly string[], { settings, store }: Ro
       'Give Davit a larger pool: --pool or DAVIT_POOL',
     )
   }
-  const network = { app, name: `${settings.instance}-${app}`, subnet }
+  const network = { app, name: freeName(`${settings.instance}-${app}`, store), subnet }
   store.networks.add(network)
   return network
+}
+
+/** A renamed app keeps its network and the network its name, which a later app of the old name must not take. */
+function freeName(name: string, { networks }: Rooms['store']): string {
+  const taken = networks.list().map(each => each.name)
+  return [name, ...taken.map((_, at) => `${name}-${at + 2}`)].find(each => !taken.includes(each))!
 }

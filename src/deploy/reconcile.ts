@@ -1,5 +1,5 @@
 import { destroyRest } from '../core/apps.ts'
-import { appLabels, instanceLabels, type Rooms } from '../core/rooms.ts'
+import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
 import { isStopped } from './deploy.ts'
@@ -168,7 +168,7 @@ async function removeUnknown(rooms: Rooms): Promise<void> {
 /** Tasks of a daemon that is gone: nobody is at their other end. Called once, at the start. */
 export async function removeTasks(rooms: Rooms): Promise<void> {
   for (const app of rooms.store.apps.list()) {
-    const infos = await rooms.engine.containers(appLabels(rooms, app.name))
+    const infos = await containersOf(app.name, rooms)
     for (const each of infos.filter(info => info.labels['com.davit.task']))
       await rooms.engine.remove(each.name)
   }

@@ -1,7 +1,7 @@
 import { hostnamesOf } from '../core/domains.ts'
 import type { Cellar } from '../core/rooms.ts'
 import { ownCall } from '../core/rooms.ts'
-import type { App, Call, Container, Route } from '../types.ts'
+import type { App, AppName, Call, Container, Route } from '../types.ts'
 
 /** The table as the daemon last told it to the proxy. */
 export interface Routes {
@@ -9,7 +9,7 @@ export interface Routes {
   point(app: App, containers: readonly Container[], call: Call): Promise<void>
   /** The same with the wanted containers: after a change of domains, or to take a pointing back. */
   refresh(app: App, call: Call): Promise<void>
-  forget(app: App): Promise<void>
+  forget(app: AppName): Promise<void>
   /** The whole table, as at the daemon's start. */
   syncAll(): Promise<void>
 }
@@ -24,8 +24,8 @@ export function createRoutes(cellar: Cellar): Routes {
     },
     refresh: (app, call) => routes.point(app, wanted(app, cellar), call),
     async forget(app) {
-      told.delete(app.name)
-      await cellar.edge.forget(app.name)
+      told.delete(app)
+      await cellar.edge.forget(app)
     },
     async syncAll() {
       const call = ownCall(cellar)

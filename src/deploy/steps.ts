@@ -1,7 +1,8 @@
-import { appLabels, ownCall, type Rooms } from '../core/rooms.ts'
+import { containersOf, ownCall, type Rooms } from '../core/rooms.ts'
 import { messageOf } from '../errors.ts'
 import type { App, Step } from '../types.ts'
 import { crashAt } from './crash.ts'
+import { renaming } from './rename.ts'
 import { retire } from './retire.ts'
 
 /** A change in front of traffic, from its first container or image to the moment its release is live. */
@@ -50,7 +51,9 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   const begun = store.containers.of(step.app).filter(each => each.state === 'starting')
   await Promise.all(begun.map(each => engine.remove(each.name)))
   for (const each of begun) store.containers.remove(each.id)
-  const tasks = await engine.containers({ ...appLabels(rooms, step.app), 'com.davit.task': 'release' })
+  const tasks = (await containersOf(step.app, rooms)).filter(
+    each => each.labels['com.davit.task'] === 'release',
+  )
   await Promise.all(tasks.map(each => engine.remove(each.name)))
   crashAt('undo:containers', rooms.settings)
   await Promise.all(tags.map(tag => engine.removeImage(tag)))
@@ -65,7 +68,7 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
 async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
   const network = rooms.store.networks.of(app)
   if (!network || rooms.store.containers.of(app).length > 0) return
-  if ((await rooms.engine.containers(appLabels(rooms, app))).length > 0) return
+  if ((await containersOf(app, rooms)).length > 0) return
   await rooms.engine.removeNetwork(network.name)
   rooms.store.networks.remove(app)
 }
@@ -73,7 +76,9 @@ async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
 /** At the daemon's start and while it runs: what had begun is undone, what had only to be finished is finished. */
 export async function resume(rooms: Rooms): Promise<void> {
   for (const step of rooms.store.steps.list().filter(each => !rooms.queue.busy(each.app))) {
-    if (step.kind === 'retire') rooms.background.run(`retire ${step.id}`, () => retire.finish(step, rooms))
+    if (step.kind === 'rename') rooms.background.run(`rename ${step.id}`, () => renaming.finish(step, rooms))
+    else if (step.kind === 'retire')
+      rooms.background.run(`retire ${step.id}`, () => retire.finish(step, rooms))
     else {
       rooms.log.info({ app: step.app, step: step.kind, phase: step.phase }, 'an interrupted change is undone')
       await undo(step, 'Davit was stopped before the release was live.', rooms)

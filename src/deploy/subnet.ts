@@ -53,3 +53,11 @@ function littleEndian(hex: string): number {
 function dotted(number: number): string {
   return [24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.')
 }
+
+/** Name of the interface that the default route leaves by, from the same table; undefined without one. */
+export function defaultInterface(table: string): string | undefined {
+  const rows = table.split('\n').map(line => line.trim().split(/\s+/))
+  return rows.find(
+    ([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000',
+  )?.[0]
+}

@@ -32,6 +32,8 @@ export interface Repositories {
   /** Makes the repository, with every guard set, unless it is there. */
   ensure(app: string): Promise<void>
   remove(app: string): Promise<void>
+  /** Moved already is fine. */
+  rename(app: string, to: string): Promise<void>
   /**
    * Runs git receive-pack. `accept` is asked once, before any ref is taken; what it hands to `say` shows as `remote: …` at the
    * pusher's; 0 takes the refs, anything else rejects them all. Aborted `signal` ends git's whole process group. Answers git's exit code.

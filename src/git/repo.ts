@@ -47,6 +47,7 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
       await rename(repoOf(app), gone).catch(unlessMissing)
       await rm(gone, { recursive: true, force: true })
     },
+    rename: (app, to) => rename(repoOf(app), repoOf(to)).catch(unlessMissing),
     async receive(app, streams, accept) {
       const repo = repoOf(app)
       pushes.set(app, (pushes.get(app) ?? 0) + 1)

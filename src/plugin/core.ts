@@ -1,6 +1,17 @@
 import type { Readable, Writable } from 'node:stream'
 
-import type { App, AppName, Call, Container, Env, Formation, Key, Release, Terminal } from '../types.ts'
+import type {
+  App,
+  AppName,
+  Attempt,
+  Call,
+  Container,
+  Env,
+  Formation,
+  Key,
+  Release,
+  Terminal,
+} from '../types.ts'
 
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
 export interface Core {
@@ -12,6 +23,14 @@ export interface Core {
     list(): readonly App[]
     create(name: AppName, call: Call): Promise<App>
     destroy(name: AppName, call: Call): Promise<void>
+    /** UserError `name-taken`, `domain-taken`. New containers carry the new name, unless `rollout` is false. */
+    rename(name: AppName, to: AppName, options: { readonly rollout: boolean }, call: Call): Promise<App>
+    /** A locked app is not deployed by pushes. */
+    lock(name: AppName): void
+    /** Opens it again, and ends a change that is under way and not live yet. */
+    unlock(name: AppName): Promise<void>
+    /** Locked by a person, or by a change under way. */
+    locked(name: AppName): boolean
   }
   readonly config: {
     /** What is set or provided at this place, with its owner (empty: a person). Undefined: the host's. */
@@ -78,6 +97,17 @@ export interface Core {
     /** What is pushed to it is deployed; undefined before the first push unless set. */
     deployBranch(app: AppName): string | undefined
     tip(app: AppName): Promise<string | undefined>
+  }
+  readonly attempts: {
+    list(app: AppName): readonly Attempt[]
+    /** UserError `attempt-missing`. */
+    get(app: AppName, id: number): Attempt
+    /** Its output's lines; of one under way, on until it has ended. */
+    output(attempt: Attempt, signal: AbortSignal): AsyncIterable<string>
+    /** Ends what is under way, if it is not live yet. Answers the attempts as they ended. */
+    cancel(app: AppName): Promise<readonly Attempt[]>
+    /** Keeps the newest so many. Answers how many went. */
+    prune(app: AppName, keep: number): number
   }
   readonly access: {
     keys(): readonly Key[]

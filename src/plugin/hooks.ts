@@ -24,6 +24,7 @@ export interface Hooks {
   afterCreate(event: AppEvent): void
   beforeDestroy(event: AppEvent): void
   afterDestroy(event: AppEvent): void
+  afterRename(event: AppEvent & { readonly was: string }): void
   beforeBuild(event: SourceEvent): void
   findBuilder(event: SourceEvent): Builder
   shapeBuild(build: Builder, event: SourceEvent): Builder
@@ -76,6 +77,7 @@ export const hookNames = [
   'afterCreate',
   'beforeDestroy',
   'afterDestroy',
+  'afterRename',
   'beforeBuild',
   'findBuilder',
   'shapeBuild',

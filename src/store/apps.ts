@@ -16,6 +16,9 @@ export function openApps({ prepare, now }: Ground): Apps {
   const add = prepare<[string, number], Row>(
     'INSERT INTO apps (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING RETURNING *',
   )
+  const rename = prepare<[string, string], Row>(
+    'UPDATE OR IGNORE apps SET name = ? WHERE name = ? RETURNING *',
+  )
   const retire = prepare<[string]>('UPDATE apps SET retired = 1 WHERE name = ?')
   const remove = prepare<[string]>('DELETE FROM apps WHERE name = ?')
   return {
@@ -26,6 +29,12 @@ export function openApps({ prepare, now }: Ground): Apps {
     list: () => list.all().map(app),
     add(name) {
       const row = add.get(name, now().getTime())
+      if (row) return app(row)
+      throw new UserError('name-taken', 'Name is already taken', 'See your apps with: apps:list')
+    },
+    rename(name, to) {
+      if (!find.get(name)) throw appMissing(name)
+      const row = name === to ? undefined : rename.get(to, name)
       if (row) return app(row)
       throw new UserError('name-taken', 'Name is already taken', 'See your apps with: apps:list')
     },

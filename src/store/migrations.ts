@@ -210,4 +210,20 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (plugin, key)
   ) STRICT;
   `,
+  `
+  CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    app INTEGER NOT NULL REFERENCES apps ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('build', 'deploy')),
+    what TEXT NOT NULL,
+    by TEXT NOT NULL,
+    revision TEXT,
+    status TEXT NOT NULL DEFAULT 'waiting'
+      CHECK (status IN ('waiting', 'running', 'succeeded', 'failed', 'cancelled')),
+    failure TEXT,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER
+  ) STRICT;
+  CREATE INDEX attempts_of_app ON attempts (app, id);
+  `,
 ]

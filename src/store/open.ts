@@ -4,6 +4,7 @@ import Database from 'better-sqlite3'
 
 import { appMissing, UserError } from '../errors.ts'
 import { openApps } from './apps.ts'
+import { openAttempts } from './attempts.ts'
 import { openAudit } from './audit.ts'
 import { openConfig } from './config.ts'
 import { openContainers } from './containers.ts'
@@ -46,6 +47,7 @@ export function openStore({ file, keyFile, now = () => new Date() }: StoreOption
       networks: openNetworks(ground),
       containers: openContainers(ground),
       steps: openSteps(ground),
+      attempts: openAttempts(ground),
       audit: openAudit(ground),
       kv: openKv(ground),
       transaction: ground.transaction,

@@ -1,6 +1,8 @@
 import type {
   App,
   AppName,
+  Attempt,
+  AttemptStatus,
   AuditEntry,
   Container,
   ContainerSpec,
@@ -27,6 +29,7 @@ export interface Store {
   readonly networks: Networks
   readonly containers: Containers
   readonly steps: Steps
+  readonly attempts: Attempts
   readonly audit: Audit
   readonly kv: PluginValues
   /** BEGIN IMMEDIATE … COMMIT; a throw rolls everything back. Nests as savepoints. No `await` inside. */
@@ -39,6 +42,8 @@ export interface Apps {
   list(): readonly App[]
   /** UserError `name-taken` when an app of that name is there. */
   add(name: AppName): App
+  /** Everything that belongs to it goes along. UserError `name-taken`. */
+  rename(name: AppName, to: AppName): App
   /** Marks it as being destroyed. */
   retire(name: AppName): void
   /** With everything that belongs to it: domains, config, releases, containers, steps, properties. */
@@ -179,6 +184,21 @@ export interface Steps {
   done(step: Step): void
   /** Unfinished ones, oldest first. */
   list(): readonly Step[]
+}
+
+export interface Attempts {
+  /** `waiting`. */
+  add(app: AppName, attempt: Pick<Attempt, 'kind' | 'what' | 'by' | 'revision'>): Attempt
+  find(app: AppName, id: number): Attempt | undefined
+  setStatus(id: number, status: AttemptStatus, failure?: string): void
+  /** Newest first. */
+  list(app: AppName): readonly Attempt[]
+  /** Ids of all that are kept, of any app. */
+  ids(): readonly number[]
+  /** Keeps the newest so many of those that ended; answers the ids that went. */
+  prune(app: AppName, keep: number): readonly number[]
+  /** Those that a killed daemon left under way are failed. */
+  closeOpen(failure: string): void
 }
 
 export interface Audit {

@@ -5,9 +5,11 @@ import type { Test } from 'tap'
 
 import { createCore } from '../../src/core/core.ts'
 import type { Cellar, Rooms } from '../../src/core/rooms.ts'
+import { createAttempts } from '../../src/deploy/attempts.ts'
 import { createBackground } from '../../src/deploy/background.ts'
 import { createQueue } from '../../src/deploy/queue.ts'
 import { createRoutes } from '../../src/deploy/routes.ts'
+import { createSlots } from '../../src/deploy/slots.ts'
 import type { Engine } from '../../src/docker/engine.ts'
 import type { Edge } from '../../src/edge/wire.ts'
 import { openRepositories } from '../../src/git/repo.ts'
@@ -63,6 +65,8 @@ export function workshop(
   const rooms = {
     ...cellar,
     queue: createQueue(),
+    slots: createSlots(() => 2),
+    attempts: createAttempts({ store, folder: join(dir, 'builds'), log }),
     background: createBackground(log),
     routes: createRoutes(cellar),
   }
