@@ -81,12 +81,30 @@ async function* following(
 ): AsyncIterable<AppLogLine> {
   const { signal } = options
   const merged = createMerge(signal)
-  const follow = (source: From, tail: number | undefined) =>
-    merged.add(async push => {
-      const limits = tail === undefined ? {} : { tail }
-      for await (const line of linesOf(source.name, { ...limits, follow: true, signal }, rooms.engine))
+  const ends = new Map<string, Promise<unknown>>()
+  const seen = new Map<string, Date>()
+  const follow = (source: From, tail: number | undefined) => {
+    const before = ends.get(source.name)
+    const read = async (push: (line: AppLogLine) => Promise<void>) => {
+      // A container that starts again has its older lines still.
+      await before
+      const since = seen.get(source.name)
+      const limits = { ...(tail === undefined ? {} : { tail }), ...(since ? { since } : {}) }
+      for await (const line of linesOf(source.name, { ...limits, follow: true, signal }, rooms.engine)) {
+        if (since && line.at <= since) continue
+        seen.set(source.name, line.at)
         await push(toApp(source.from, line))
+      }
+    }
+    merged.add(push => {
+      const done = read(push)
+      ends.set(
+        source.name,
+        done.catch(() => undefined),
+      )
+      return done
     })
+  }
   const known = new Set(sources.map(each => each.name))
   const newcomers = async () => {
     for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal })) {
