@@ -17,6 +17,9 @@ const expected = {
   'flask-bare': 'python',
   'flask-gunicorn': 'python',
   'listens-localhost': 'python',
+  'node-bare': 'node',
+  'node-build': 'node',
+  'node-express': 'node',
   worker: 'python',
 }
 
