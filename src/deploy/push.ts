@@ -15,7 +15,8 @@ export async function acceptPush(app: App, push: Push, call: Call, rooms: Rooms)
   const deployBranch = deployBranchOf(app.name, rooms) ?? firstBranch(branches)
   const deployed = branches.find(each => each.name === `${heads}${deployBranch}`)
   if (deployed && isDeletion(deployed)) throw deletion(app.name, deployBranch)
-  for (const other of branches.filter(each => each !== deployed)) keep(other, { deployBranch, call })
+  for (const other of branches.filter(each => each !== deployed))
+    keep(other, { app: app.name, deployBranch, call })
   if (!deployed || deployBranch === undefined) return
   const source = await rooms.repositories.source(app.name, deployed.new, {
     branch: deployBranch,
@@ -64,7 +65,7 @@ function deletion(app: AppName, branch: string | undefined): UserError {
 
 function keep(
   ref: RefUpdate,
-  { deployBranch, call }: { deployBranch: string | undefined; call: Call },
+  { app, deployBranch, call }: { app: AppName; deployBranch: string | undefined; call: Call },
 ): void {
   const name = ref.name.slice(heads.length)
   if (isDeletion(ref)) {
@@ -73,6 +74,6 @@ function keep(
   }
   call.out.step(`Branch ${name} is kept, not deployed: ${deployBranch} is the deploy branch`)
   call.out.detail(
-    `To deploy it: git push davit ${name}:${deployBranch}, or git:set APP deploy-branch ${name}`,
+    `To deploy it: git push davit ${name}:${deployBranch}, or git:set ${app} deploy-branch ${name}`,
   )
 }
