@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { dispatch, type Entry } from './cli/dispatch.ts'
 import { serveLocal } from './cli/local.ts'
 import { serveGit } from './cli/push.ts'
+import { schedule } from './clock/schedule.ts'
 import { abouts, commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
@@ -16,6 +17,7 @@ import { createReconciler, removeTasks } from './deploy/reconcile.ts'
 import { createRoutes } from './deploy/routes.ts'
 import { createSlots, usualBuilds } from './deploy/slots.ts'
 import { resume } from './deploy/steps.ts'
+import { upkeep, upkeepAt } from './deploy/upkeep.ts'
 import { openEngine } from './docker/dockerode.ts'
 import type { Engine } from './docker/engine.ts'
 import { connectEdge } from './edge/client.ts'
@@ -98,6 +100,7 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
   const reconciler = createReconciler(rooms)
   await reconciler.now()
   rooms.background.run('reconcile', () => reconciler.watch())
+  schedule({ name: 'upkeep', at: upkeepAt, run: () => upkeep(rooms) }, { log, signal })
 
   const run = desk(core, members, rooms)
   const local = await serveLocal({ path: settings.socket, run, log })
