@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { createWriteStream, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { UserError } from '../errors.ts'
@@ -106,9 +106,18 @@ function removeStrays(folder: string, { attempts }: Store): void {
   for (const name of readdirSync(folder)) if (!known.has(name)) rmSync(join(folder, name), { force: true })
 }
 
+/** There from the first moment, for who reads along. Where that fails the stream opens it, and tells why it cannot. */
+function openNow(file: string): number | undefined {
+  try {
+    return openSync(file, 'w', 0o600)
+  } catch {
+    return undefined
+  }
+}
+
 /** A disk that is full costs the output, never the deploy. */
 function keepOutput(file: string, log: Logger) {
-  const stream = createWriteStream(file, { mode: 0o600 })
+  const stream = createWriteStream(file, { mode: 0o600, fd: openNow(file) })
   let left = longestOutput
   stream.on('error', err => {
     if (left > 0) log.warn({ err, file }, 'the output of an attempt is not kept')

@@ -62,9 +62,9 @@ export async function rollback(app: App, target: () => Release, call: Call, room
   const what = 'releases:rollback'
   return exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
     const old = target()
-    const config = rooms.store.releases.config(old)
+    const config = withoutProvided(app, rooms.store.releases.config(old), rooms)
     const onLive = () => {
-      const unset = Object.keys(personsConfig(app, rooms)).filter(key => !(key in config))
+      const unset = Object.keys(personsConfig(app, rooms)).filter(key => !Object.hasOwn(config, key))
       rooms.store.config.change(app.name, { set: config, unset })
       notStopped(app, rooms)
     }
@@ -198,6 +198,14 @@ function personsConfig(app: App, { store }: Rooms): Env {
       .list(app.name)
       .filter(each => each.owner === '')
       .map(each => [each.key, each.value]),
+  )
+}
+
+/** Links stay where they are when a release comes back, and so do the values that come from them. */
+function withoutProvided(app: App, config: Env, { store }: Rooms): Env {
+  const provided = store.config.list(app.name).filter(each => each.owner !== '')
+  return Object.fromEntries(
+    Object.entries(config).filter(([key]) => !provided.some(each => each.key === key)),
   )
 }
 

@@ -131,6 +131,21 @@ t.test('only releases that were live are gone back to', async t => {
   await t.rejects(back(), { code: 'image-gone', message: 'The image of release 1 is no longer kept.' })
 })
 
+t.test('a release that is gone back to has no value that a plugin provides now', async t => {
+  const { core, rooms } = await house(t, new Error('No room.'))
+  const config = { DATABASE_URL: 'own', A: '1' }
+  rooms.store.releases.add(shop, newRelease({ config }))
+  rooms.store.releases.makeLive(shop, 1)
+  live(rooms)
+  rooms.store.config.change(shop, { set: { DATABASE_URL: 'postgres://x' }, owner: 'postgres' })
+  const image = async () => ({}) as Awaited<ReturnType<Engine['image']>>
+  Object.assign(rooms.engine, { image })
+  await t.rejects(core.releases.rollback(shop, 1, calling()), { name: 'HookError' })
+  const [newest] = core.releases.list(shop)
+  t.match(newest, { number: 3, why: 'rollback to 1' })
+  t.strictSame(core.releases.config(newest!), { A: '1' })
+})
+
 t.test('the last key is kept unless forced; a name has one form', async t => {
   const { core } = await house(t)
   const key = (fingerprint: string) => ({ fingerprint, type: 'ssh-ed25519', blob: 'AAAA' })
