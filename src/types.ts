@@ -105,7 +105,7 @@ export interface Release {
   readonly app: AppName
   readonly number: number
   readonly state: ReleaseState
-  /** Content id of the image, `sha256:…`. */
+  /** Content id of the image, `sha256:…`; `static:…` for a folder that the proxy serves. */
   readonly image: string
   /** The git revision, where a push made it. */
   readonly revision: string | undefined
@@ -172,6 +172,8 @@ export interface Route {
   readonly domains: Readonly<Record<string, true>>
   /** Container name to its upstream. None: 503 while the app is stopped or was never deployed. */
   readonly upstreams: Readonly<Record<string, Upstream>>
+  /** Absolute path of a folder that the proxy serves itself, in place of upstreams. */
+  readonly files?: string
 }
 
 // Sources and builds -------------------------------------------------------------------------------------
@@ -188,8 +190,18 @@ export interface Source {
   archive(options: { signal: AbortSignal }): Readable
 }
 
-/** What turns a source into an image: data, the core builds it. */
-export interface Builder {
+/** What turns a source into something that runs: data, the core builds it. */
+export type Builder = ImageBuilder | StaticBuilder
+
+/** A folder of the source that the proxy serves as it is, without a container. */
+export interface StaticBuilder {
+  readonly name: string
+  /** Path in the source; '' for all of it. */
+  readonly static: string
+  readonly dockerfile?: undefined
+}
+
+export interface ImageBuilder {
   readonly name: string
   /** The Dockerfile's text. */
   readonly dockerfile: string
@@ -201,6 +213,7 @@ export interface Builder {
   readonly target?: string
   /** Processes the builder found where the source has no Procfile. */
   readonly processes?: Procfile
+  readonly static?: undefined
 }
 
 // Attempts -----------------------------------------------------------------------------------------------

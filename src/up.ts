@@ -109,11 +109,28 @@ function launch(program: string, command: string, { socket, user, settings }: La
     env: {
       ...plainEnv(),
       ...home,
+      ...compiledEnv(user),
       ...settingsEnv(settings),
       LISTEN_FDS: '1',
       LISTEN_FDNAMES: socket.name,
     },
   })
+}
+
+/**
+ * Where Node keeps the program as it compiled it: a process that finds it there needs no compiler for TypeScript, which would hold some
+ * 20 MB. Whoever writes there decides what runs, so each user has a folder of its own. In a program that cannot be written to there is none.
+ */
+function compiledEnv(user: User | undefined): Record<string, string> {
+  const folder = join(root, 'node_modules/.cache/davit', user?.name ?? '')
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 })
+    if (user) chownSync(folder, user.uid, user.gid)
+    return { NODE_COMPILE_CACHE: folder }
+  } catch (error) {
+    if (['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) return {}
+    throw error
+  }
 }
 
 async function findUsers({ daemon, proxy }: NonNullable<Settings['users']>) {

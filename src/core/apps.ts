@@ -3,6 +3,7 @@ import { respread } from '../deploy/deploy.ts'
 import { imageTag } from '../deploy/image.ts'
 import { renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
+import { removeSites } from '../deploy/site.ts'
 import { appMissing, Cancelled } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
@@ -109,6 +110,7 @@ export async function destroyRest(app: App, rooms: Rooms): Promise<void> {
     for (const tag of image.tags.filter(each => each.startsWith(imageTag(app.name, '', rooms))))
       await engine.removeImage(tag)
   }
+  await removeSites(app, rooms)
   crashAt('destroy:images', rooms.settings)
   await rooms.repositories.remove(app.name)
   crashAt('destroy:repository', rooms.settings)
@@ -119,7 +121,15 @@ export async function destroyRest(app: App, rooms: Rooms): Promise<void> {
 export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void> {
   const { store } = rooms
   await rooms.queue.exclusive(app.name, `ps:stop ${app.name}`, call, async () => {
-    await rooms.routes.point(app, [], call)
+    await rooms.routes
+      .point(app, { containers: [], release: undefined }, call)
+      .catch(async (error: unknown) => {
+        // The proxy may take it later; it is told that nothing came of it.
+        await rooms.routes
+          .refresh(app, ownCall(rooms))
+          .catch((err: unknown) => rooms.log.warn({ err }, 'the proxy is told when it is back'))
+        throw error
+      })
     crashAt('stop:pointed', rooms.settings)
     const step = store.transaction(() => {
       store.properties.set('ps', app.name, 'stopped', 'true')

@@ -74,5 +74,9 @@ function mustHave(app: App, process: string, { store }: Rooms): void {
   const live = store.releases.live(app.name)
   if (!live || (Object.hasOwn(live.procfile, process) && process !== 'release')) return
   const known = Object.keys(formationOf(live.procfile, {})).join(', ')
-  throw new UserError('process-missing', `${app.name} has no process ${process}.`, `It has: ${known}`)
+  throw new UserError(
+    'process-missing',
+    `${app.name} has no process ${process}.`,
+    known ? `It has: ${known}` : 'It is a folder of files, which needs no process.',
+  )
 }

@@ -1,4 +1,5 @@
 import { rollback } from '../deploy/deploy.ts'
+import { hasSite, siteIn } from '../deploy/site.ts'
 import { UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, Release } from '../types.ts'
@@ -15,7 +16,8 @@ export function createReleases(rooms: Rooms): Core['releases'] {
     async rollback(name, number, call) {
       const app = getApp(name, rooms)
       const seen = targetOf(app, number, rooms)
-      if (!(await engine.image(seen.image))) {
+      const site = siteIn(seen.image)
+      if (!(site === undefined ? await engine.image(seen.image) : await hasSite(app, site, rooms))) {
         throw new UserError(
           'image-gone',
           `The image of release ${seen.number} is no longer kept.`,

@@ -1,4 +1,5 @@
 import { randomHex } from '../deploy/random.ts'
+import { siteIn } from '../deploy/site.ts'
 import { specOf } from '../deploy/spec.ts'
 import { withTask } from '../deploy/task.ts'
 import { UserError } from '../errors.ts'
@@ -39,6 +40,8 @@ async function taskSpec(
       `${app.name} was never deployed; there is no image to run.`,
       `Push it first: git push davit main`,
     )
+  if (siteIn(release.image) !== undefined)
+    throw new UserError('no-image', `${app.name} is a folder of files; there is no image to run.`)
   const [name = ''] = words
   const line =
     words.length === 1 && Object.hasOwn(release.procfile, name) ? release.procfile[name] : undefined

@@ -5,12 +5,13 @@ import { networkInterfaces } from 'node:os'
 import { hostnamesOf, urlsOf } from '../core/domains.ts'
 import type { Rooms } from '../core/rooms.ts'
 import type { App, Call } from '../types.ts'
+import { siteIn } from './site.ts'
 import { defaultInterface } from './subnet.ts'
 
 /** The end of a push: a URL that works, or which DNS record is missing. */
 export async function announce(app: App, call: Call, rooms: Rooms): Promise<void> {
   const { out } = call
-  if (!rooms.store.containers.of(app.name).some(each => each.process === 'web' && each.state === 'wanted')) {
+  if (!isServed(app, rooms)) {
     return out.headline(`${app.name} is deployed; it has no web process`)
   }
   const hostnames = hostnamesOf(app.name, rooms.store).filter(each => !each.startsWith('*.'))
@@ -22,6 +23,12 @@ export async function announce(app: App, call: Call, rooms: Rooms): Promise<void
   for (const url of urlsOf(app.name, rooms)) out.detail(url)
   const advice = await Promise.all(hostnames.map(dnsAdvice))
   for (const line of advice.flat()) out.detail(line)
+}
+
+function isServed(app: App, { store }: Rooms): boolean {
+  const live = store.releases.live(app.name)
+  if (live && siteIn(live.image) !== undefined) return true
+  return store.containers.of(app.name).some(each => each.process === 'web' && each.state === 'wanted')
 }
 
 /** Nothing when the name leads here. The lookup is the host's own, at most 3 s. */

@@ -1,11 +1,12 @@
 import { appLabels, type Rooms } from '../core/rooms.ts'
 import { UserError } from '../errors.ts'
-import type { App, Builder, Call, Procfile, Source } from '../types.ts'
+import type { App, Call, ImageBuilder, Procfile, Source } from '../types.ts'
 import { buildContext } from './context.ts'
 import { parseProcfile } from './procfile.ts'
+import { imageOf, type Site, siteIn, writeSite } from './site.ts'
 
 export interface Built {
-  /** Content id, `sha256:…`. */
+  /** Content id, `sha256:…`, or `static:…`. */
   readonly image: string
   readonly procfile: Procfile
   /** Where the image's web process listens: its first exposed port, or 5000. */
@@ -15,11 +16,11 @@ export interface Built {
 /** The generated Dockerfile's name in the context; out of the way of the source's own. */
 const dockerfileName = '.davit.Dockerfile'
 
-/** Turns a source into an image under the tag. Throws UserErrors: `no-builder`, `bad-procfile`, BuildError. */
+/** Turns a source into an image under the tag, or into the site. Throws UserErrors: `no-builder`, `bad-procfile`, BuildError. */
 export async function build(
   app: App,
   source: Source,
-  { tag, call }: { tag: string; call: Call },
+  { tag, site, call }: { tag: string; site: Site; call: Call },
   rooms: Rooms,
 ): Promise<Built> {
   const event = { app, source }
@@ -29,9 +30,15 @@ export async function build(
   const found = await rooms.hooks.findBuilder(event, call)
   if (!found) throw noBuilder()
   const builder = await rooms.hooks.shapeBuild(found, event, call)
-  const procfile = declared ?? builder.processes ?? { web: '' }
-  await checkStacks(builder, rooms)
   call.out.step(`Building ${app.name} with ${builder.name}`)
+  if (builder.static !== undefined) {
+    const live = rooms.store.releases.live(app.name)
+    const before = live && siteIn(live.image)
+    await writeSite(app, source, { site, folder: builder.static, before, call }, rooms)
+    return { image: imageOf(site), procfile: {}, port: 5000 }
+  }
+  await checkStacks(builder, rooms)
+  const procfile = declared ?? builder.processes ?? { web: '' }
   const image = await buildImage(app, source, { builder, tag, call }, rooms)
   const info = await rooms.engine.image(image)
   return { image, procfile, port: info?.ports[0] ?? 5000 }
@@ -40,7 +47,7 @@ export async function build(
 async function buildImage(
   app: App,
   source: Source,
-  how: { builder: Builder; tag: string; call: Call },
+  how: { builder: ImageBuilder; tag: string; call: Call },
   rooms: Rooms,
 ): Promise<string> {
   const { builder, tag, call } = how
@@ -58,7 +65,7 @@ async function buildImage(
 }
 
 /** A stack that is not there would send the engine to a registry, which says nothing that helps. */
-async function checkStacks({ dockerfile }: Builder, { engine }: Rooms): Promise<void> {
+async function checkStacks({ dockerfile }: ImageBuilder, { engine }: Rooms): Promise<void> {
   for (const [, stack] of dockerfile.matchAll(
     /^\s*FROM\s+(?:--\S+\s+)*(davit\/stack-[a-z0-9-]+)(?::latest)?\s*(?:AS\s+\S+\s*)?$/gim,
   )) {
@@ -76,6 +83,6 @@ function noBuilder(): UserError {
   return new UserError(
     'no-builder',
     'Nothing in the source says how to run it.',
-    'Add one of: a Dockerfile; requirements.txt with an app.py, wsgi.py or manage.py; a Procfile.',
+    'Add one of: a Dockerfile; requirements.txt with an app.py, wsgi.py or manage.py; package.json with a start script; index.html; a Procfile.',
   )
 }

@@ -12,6 +12,7 @@ import { collectImages, imageTag } from './image.ts'
 import { randomHex } from './random.ts'
 import { runReleaseCommand } from './release-command.ts'
 import { type Rollout, rollout } from './rollout.ts'
+import { hasSite, siteIn } from './site.ts'
 import { recorded } from './steps.ts'
 
 /** The road: a source becomes an image, the image a release, and the release goes live. Throws with nothing changed. */
@@ -35,10 +36,11 @@ async function buildAndRollOut(
   { step: begun, call }: { step: Step; call: Call },
   rooms: Rooms,
 ): Promise<Release> {
-  const tag = imageTag(app.name, `build-${randomHex(8)}`, rooms)
-  const tagged = rooms.store.steps.advance(begun, { phase: 'building', data: { tags: [tag] } })
+  const site = randomHex(8)
+  const tag = imageTag(app.name, `build-${site}`, rooms)
+  const tagged = rooms.store.steps.advance(begun, { phase: 'building', data: { tags: [tag], site } })
   crashAt('deploy:begun', rooms.settings)
-  const built = await build(app, source, { tag, call }, rooms)
+  const built = await build(app, source, { tag, site, call }, rooms)
   crashAt('deploy:built', rooms.settings)
   const noted = { ...built, revision: source.revision, config: personsConfig(app, rooms), why: 'push' }
   const { release, step } = await record(app, noted, { step: tagged, tag, call }, rooms)
@@ -134,17 +136,23 @@ async function record(
     const release = store.releases.add(app.name, { ...noted, by: from.call.by.person })
     const tag = imageTag(app.name, release.number, rooms)
     const tags = [...((from.step.data.tags as readonly string[] | undefined) ?? []), tag]
-    return {
-      release,
-      tag,
-      step: store.steps.advance(from.step, { phase: 'released', data: { release: release.number, tags } }),
-    }
+    const data = { ...from.step.data, release: release.number, tags }
+    return { release, tag, step: store.steps.advance(from.step, { phase: 'released', data }) }
   })
   crashAt('release:recorded', rooms.settings)
+  const site = siteIn(noted.image)
+  if (site !== undefined) {
+    if (!(await hasSite(app, site, rooms))) throw filesGone(noted.why)
+    return { release, step }
+  }
   await engine.tag(from.tag, tag)
   if (from.tag !== noted.image) await engine.removeImage(from.tag)
   crashAt('release:tagged', rooms.settings)
   return { release, step }
+}
+
+function filesGone(why: string): UserError {
+  return new UserError('image-gone', `The files for this ${why} are no longer kept.`)
 }
 
 interface Change {

@@ -1,5 +1,6 @@
 import type { Rooms } from '../core/rooms.ts'
-import type { AppName } from '../types.ts'
+import type { AppName, Release } from '../types.ts'
+import { hasSite, removeSite, siteIn } from './site.ts'
 
 /** `davit-app/<instance>/<app>:<tag>`: images of several instances on one engine never meet. */
 export function imageTag(app: AppName, tag: string | number, { settings }: Pick<Rooms, 'settings'>): string {
@@ -18,4 +19,16 @@ export async function collectImages(app: AppName, rooms: Rooms): Promise<void> {
   for (const now of [store.releases.live(app), store.releases.previous(app)]) if (now) images.add(now.image)
   const gone = releases.filter(each => each.state !== 'pending' && !images.has(each.image))
   for (const each of gone) await engine.removeImage(imageTag(app, each.number, rooms))
+  await collectSites(app, gone, rooms)
+}
+
+/** The folders of these releases, but for one that a change under way has taken up again since. */
+async function collectSites(name: AppName, gone: readonly Release[], rooms: Rooms): Promise<void> {
+  const app = rooms.store.apps.find(name)
+  if (!app) return
+  for (const site of new Set(gone.flatMap(each => siteIn(each.image) ?? []))) {
+    const pending = () =>
+      rooms.store.releases.list(name).some(each => each.state === 'pending' && siteIn(each.image) === site)
+    if ((await hasSite(app, site, rooms)) && !pending()) await removeSite(app, site, rooms)
+  }
 }

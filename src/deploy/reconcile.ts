@@ -77,14 +77,18 @@ type Pauses = Map<string, { tries: number; until: number; waiting: boolean }>
 
 async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
   await resume(rooms)
+  await removeUnknown(rooms)
   const infos = await rooms.engine.containers(instanceLabels(rooms))
   const containers = rooms.store.containers.list()
   for (const name of pauses.keys()) if (!containers.some(each => each.name === name)) pauses.delete(name)
   for (const app of rooms.store.apps.list()) {
-    if (app.retired) await destroyRest(app, rooms)
-    else if (!isStopped(app, rooms)) await reconcileApp(app, infos, pauses, rooms)
+    try {
+      if (app.retired && !rooms.queue.busy(app.name)) await destroyRest(app, rooms)
+      else if (!app.retired && !isStopped(app, rooms)) await reconcileApp(app, infos, pauses, rooms)
+    } catch (err) {
+      rooms.log.warn({ err, app: app.name }, 'an app could not be reconciled; it is tried again')
+    }
   }
-  await removeUnknown(rooms)
 }
 
 async function reconcileApp(
@@ -93,28 +97,33 @@ async function reconcileApp(
   pauses: Pauses,
   rooms: Rooms,
 ): Promise<void> {
+  const network = rooms.store.networks.of(app.name)
   for (const container of rooms.store.containers.of(app.name)) {
     if (container.state !== 'wanted') continue
     const info = infos.find(each => each.name === container.name)
-    if (info?.state === 'running' || info?.state === 'restarting') forgive(container, info, pauses)
+    const up = info?.state === 'running' || info?.state === 'restarting'
+    // One whose network was taken away runs on, where nobody reaches it.
+    const reached = info?.state === 'restarting' || info?.addresses[network?.name ?? ''] === container.address
+    if (up && reached) forgive(container, info, pauses)
     else if (due(container, pauses) && !(await bringBack(container, info, rooms))) wait(container, pauses)
   }
 }
 
-/** Answers whether it runs now. */
+/** Answers whether it runs now. One that has ended is started as it is; anything odd is made anew from its recorded spec. */
 async function bringBack(
   container: Container,
   info: ContainerInfo | undefined,
   rooms: Rooms,
 ): Promise<boolean> {
   const { engine, store, log } = rooms
+  const was = info?.state ?? 'gone'
   log.warn(
-    { app: container.app, container: container.name, was: info?.state ?? 'gone', exit: info?.exitCode },
+    { app: container.app, container: container.name, was, exit: info?.exitCode },
     'starting a container again',
   )
   try {
     await ensureNetwork(container.app, rooms)
-    if (!info || info.state === 'dead' || info.state === 'removing') {
+    if (was !== 'exited' && was !== 'created') {
       await engine.remove(container.name)
       await engine.create(engineForm(container, store.containers.spec(container), rooms))
     }

@@ -182,7 +182,8 @@ async function point(
   if (call.signal.aborted) throw new Cancelled()
   const step = store.steps.advance(change.step, { phase: 'pointing' })
   crashAt('pointing:recorded', rooms.settings)
-  await rooms.routes.point(app, [...plan.keep, ...started], { ...call, signal: rooms.signal })
+  const containers = [...plan.keep, ...started]
+  await rooms.routes.point(app, { containers, release }, { ...call, signal: rooms.signal })
   crashAt('pointing:pointed', rooms.settings)
   const old = store.transaction(() => {
     if (release.state === 'pending') store.releases.makeLive(app.name, release.number)

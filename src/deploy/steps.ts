@@ -4,6 +4,7 @@ import type { App, Step } from '../types.ts'
 import { crashAt } from './crash.ts'
 import { renaming } from './rename.ts'
 import { retire } from './retire.ts'
+import { removeSite, type Site } from './site.ts'
 
 /** A change in front of traffic, from its first container or image to the moment its release is live. */
 export interface RolloutData {
@@ -11,6 +12,8 @@ export interface RolloutData {
   readonly release?: number
   /** Image tags that go with it. */
   readonly tags?: readonly string[]
+  /** Its folder of files, where it has one. */
+  readonly site?: Site
 }
 
 /**
@@ -43,7 +46,7 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   const now = store.steps.list().find(each => each.id === step.id)
   const app = store.apps.find(step.app)
   if (!now || !app) return
-  const { release, tags = [] } = now.data as RolloutData
+  const { release, tags = [], site } = now.data as RolloutData
   await rooms.routes
     .refresh(app, ownCall(rooms))
     .catch((err: unknown) => log.warn({ err }, 'the proxy is told when it is back'))
@@ -57,6 +60,7 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   await Promise.all(tasks.map(each => engine.remove(each.name)))
   crashAt('undo:containers', rooms.settings)
   await Promise.all(tags.map(tag => engine.removeImage(tag)))
+  if (site !== undefined) await removeSite(app, site, rooms)
   crashAt('undo:images', rooms.settings)
   await removeUnusedNetwork(step, rooms)
   store.transaction(() => {
@@ -75,13 +79,21 @@ async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
 
 /** At the daemon's start and while it runs: what had begun is undone, what had only to be finished is finished. */
 export async function resume(rooms: Rooms): Promise<void> {
-  for (const step of rooms.store.steps.list().filter(each => !rooms.queue.busy(each.app))) {
+  for (const step of rooms.store.steps.list()) {
+    if (rooms.queue.busy(step.app)) continue
     if (step.kind === 'rename') rooms.background.run(`rename ${step.id}`, () => renaming.finish(step, rooms))
     else if (step.kind === 'retire')
       rooms.background.run(`retire ${step.id}`, () => retire.finish(step, rooms))
-    else {
-      rooms.log.info({ app: step.app, step: step.kind, phase: step.phase }, 'an interrupted change is undone')
-      await undo(step, 'Davit was stopped before the release was live.', rooms)
-    }
+    else await undoInterrupted(step, rooms)
   }
+}
+
+/** In its turn: a change that begins meanwhile has containers of its own. One app's failure keeps no other from being taken up. */
+async function undoInterrupted(step: Step, rooms: Rooms): Promise<void> {
+  const { log, queue } = rooms
+  log.info({ app: step.app, step: step.kind, phase: step.phase }, 'an interrupted change is undone')
+  const reason = 'Davit was stopped before the release was live.'
+  await queue
+    .exclusive(step.app, 'an undo', ownCall(rooms), () => undo(step, reason, rooms))
+    .catch((err: unknown) => log.error({ err, app: step.app }, 'an undo failed; it is tried again'))
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isAbsolute, normalize } from 'node:path'
 
 import type { AppName, Route, Upstream } from '../types.ts'
 import type { Answer, Framed, Request } from './wire.ts'
@@ -53,7 +54,15 @@ function routeOf(value: unknown): Route {
     app: appOf(route.app) as AppName,
     domains: Object.fromEntries(domains),
     upstreams: Object.fromEntries(upstreams),
+    ...(route.files === undefined ? {} : { files: folderOf(route.files) }),
   }
+}
+
+function folderOf(value: unknown): string {
+  const path = textOf(value, 'files', 4096)
+  if (!isAbsolute(path) || normalize(path) !== path || path.includes('\0'))
+    throw new Error('files are no folder')
+  return path
 }
 
 function upstreamOf(value: unknown): Upstream {

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { join } from 'node:path'
+import { getCompileCacheDir } from 'node:module'
+import { dirname, join } from 'node:path'
 
 import { keep } from '../keep.ts'
 import type { Logger } from '../log.ts'
@@ -37,7 +38,7 @@ export function openFleet({ workers, fd, limits, routes, log }: FleetOptions): F
   function start(): ChildProcess {
     const child = fork(join(import.meta.dirname, 'worker.ts'), {
       stdio: ['ignore', 'inherit', 'inherit', fd, 'ipc'],
-      env: plainEnv(),
+      env: { ...plainEnv(), ...compiledEnv() },
       // http-proxy still uses util._extend. Heads may be as long from upstreams as from clients.
       execArgv: ['--disable-warning=DEP0060', '--max-http-header-size=32768'],
     })
@@ -64,6 +65,12 @@ export function openFleet({ workers, fd, limits, routes, log }: FleetOptions): F
       await Promise.all(kept.map(worker => worker.stop({ graceMs: limits.stopMs + 2000 })))
     },
   }
+}
+
+/** Workers find the program compiled where we do; Node's answer is a folder of its own below the one it was told. */
+function compiledEnv(): Record<string, string> {
+  const folder = getCompileCacheDir()
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
 }
 
 interface Member {
