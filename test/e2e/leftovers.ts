@@ -49,23 +49,26 @@ function stepsLeft(store: Store): string[] {
   ]
 }
 
-async function containersLeft({ engine, instance }: Sandbox, store: Store): Promise<string[]> {
+/** Containers that ought to run at their addresses, and do not. */
+export async function missing({ engine, instance }: Sandbox, store: Store): Promise<string[]> {
   const infos = await engine.containers({ 'com.davit.instance': instance })
+  return store.containers.list().flatMap(({ name, state, address }) => {
+    const info = infos.find(each => each.name === name)
+    if (state !== 'wanted') return []
+    if (info?.state !== 'running') return [`container ${name} does not run`]
+    return Object.values(info.addresses).includes(address) ? [] : [`container ${name} is not at ${address}`]
+  })
+}
+
+async function containersLeft(box: Sandbox, store: Store): Promise<string[]> {
   const rows = store.containers.list()
+  const there = await box.containers()
   return [
+    ...(await missing(box, store)),
     ...rows.filter(each => each.state !== 'wanted').map(each => `container ${each.name} is ${each.state}`),
-    ...rows
-      .filter(each => infos.find(info => info.name === each.name)?.state !== 'running')
-      .map(each => `container ${each.name} does not run`),
-    ...rows
-      .filter(
-        each =>
-          !Object.values(infos.find(info => info.name === each.name)?.addresses ?? {}).includes(each.address),
-      )
-      .map(each => `container ${each.name} is not at ${each.address}`),
-    ...infos
-      .filter(each => !rows.some(row => row.name === each.name))
-      .map(each => `container ${each.name} is nobody's`),
+    ...there
+      .filter(name => !rows.some(row => row.name === name))
+      .map(name => `container ${name} is nobody's`),
   ]
 }
 
