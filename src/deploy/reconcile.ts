@@ -81,12 +81,14 @@ async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
   const infos = await rooms.engine.containers(instanceLabels(rooms))
   const containers = rooms.store.containers.list()
   for (const name of pauses.keys()) if (!containers.some(each => each.name === name)) pauses.delete(name)
-  for (const app of rooms.store.apps.list()) {
+  for (const { name } of rooms.store.apps.list()) {
+    // The apps before took their time: this one may be gone by now, or its name another's.
+    const app = rooms.store.apps.find(name)
     try {
-      if (app.retired && !rooms.queue.busy(app.name)) await destroyRest(app, rooms)
-      else if (!app.retired && !isStopped(app, rooms)) await reconcileApp(app, infos, pauses, rooms)
+      if (app?.retired && !rooms.queue.busy(name)) await destroyRest(app, rooms)
+      else if (app && !app.retired) await reconcileApp(app, infos, pauses, rooms)
     } catch (err) {
-      rooms.log.warn({ err, app: app.name }, 'an app could not be reconciled; it is tried again')
+      rooms.log.warn({ err, app: name }, 'an app could not be reconciled; it is tried again')
     }
   }
 }
@@ -97,16 +99,35 @@ async function reconcileApp(
   pauses: Pauses,
   rooms: Rooms,
 ): Promise<void> {
-  const network = rooms.store.networks.of(app.name)
-  for (const container of rooms.store.containers.of(app.name)) {
-    if (container.state !== 'wanted') continue
-    const info = infos.find(each => each.name === container.name)
-    const up = info?.state === 'running' || info?.state === 'restarting'
-    // One whose network was taken away runs on, where nobody reaches it.
-    const reached = info?.state === 'restarting' || info?.addresses[network?.name ?? ''] === container.address
-    if (up && reached) forgive(container, info, pauses)
+  await ensureRepository(app, rooms)
+  if (isStopped(app, rooms)) return
+  for (const container of wantedOf(app, rooms)) {
+    const listed = infos.find(each => each.name === container.name)
+    // The list is older than a rollout that went live since.
+    const info = serves(listed, container, rooms) ? listed : await rooms.engine.inspect(container.name)
+    if (!wantedOf(app, rooms).some(each => each.id === container.id)) continue
+    if (serves(info, container, rooms)) forgive(container, info, pauses)
     else if (due(container, pauses) && !(await bringBack(container, info, rooms))) wait(container, pauses)
   }
+}
+
+/** A daemon killed while it made an app may have left the row alone. A renaming moves the repository itself. */
+async function ensureRepository({ name }: App, { store, repositories }: Rooms): Promise<void> {
+  if (!store.steps.list().some(each => each.app === name)) await repositories.ensure(name)
+}
+
+function wantedOf({ name }: App, { store }: Rooms): Container[] {
+  return store.containers.of(name).filter(each => each.state === 'wanted')
+}
+
+/** One whose network was taken away runs on, where nobody reaches it. */
+function serves(
+  info: ContainerInfo | undefined,
+  { app, address }: Container,
+  { store }: Rooms,
+): info is ContainerInfo {
+  if (info?.state === 'restarting') return true
+  return info?.state === 'running' && info.addresses[store.networks.of(app)?.name ?? ''] === address
 }
 
 /** Answers whether it runs now. One that has ended is started as it is; anything odd is made anew from its recorded spec. */
@@ -123,15 +144,31 @@ async function bringBack(
   )
   try {
     await ensureNetwork(container.app, rooms)
-    if (was !== 'exited' && was !== 'created') {
+    if (!(await startsAsItIs(container, info, rooms))) {
       await engine.remove(container.name)
       await engine.create(engineForm(container, store.containers.spec(container), rooms))
+      await engine.start(container.name)
     }
-    await engine.start(container.name)
     await engine.setRestart(container.name, true)
     return true
   } catch (err) {
     log.error({ err, container: container.name }, 'a container could not be started; it is tried again')
+    return false
+  }
+}
+
+/** One that has ended does, unless its network was made anew since. */
+async function startsAsItIs(
+  { name }: Container,
+  info: ContainerInfo | undefined,
+  { engine, log }: Rooms,
+): Promise<boolean> {
+  if (info?.state !== 'exited' && info?.state !== 'created') return false
+  try {
+    await engine.start(name)
+    return true
+  } catch (err) {
+    log.warn({ err, container: name }, 'a container does not start as it is; it is made anew')
     return false
   }
 }
