@@ -29,7 +29,7 @@ import type { Logger } from './log.ts'
 import type { Core } from './plugin/core.ts'
 import type { Context } from './plugin/define.ts'
 import { createDriver, type Member } from './plugin/driver.ts'
-import { commandsOf, loadPlugins } from './plugin/load.ts'
+import { loadPlugins } from './plugin/load.ts'
 import { plainEnv, root, type Settings } from './settings.ts'
 import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
@@ -144,10 +144,8 @@ function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: S
     })
   const own: Context = { core, kv: kvOf(store, 'davit'), dir: rooms.settings.data, log, signal: rooms.signal }
   const entries = new Map<string, Entry>(commands.map(command => [command.name, { command, context: own }]))
-  for (const [name, { command, member }] of commandsOf(members)) {
-    if (entries.has(name))
-      throw new UserError('command-taken', `${member.plugin.name} brings ${name}, which Davit has itself.`)
-    entries.set(name, { command, context: member.context })
+  for (const { plugin, context } of members) {
+    for (const command of plugin.commands ?? []) entries.set(command.name, { command, context })
   }
   return session => dispatch(session, { entries, abouts, store, log, git })
 }
@@ -161,6 +159,7 @@ async function loadInto(
     folders: [join(root, 'plugins')],
     data: join(settings.data, 'plugins'),
     core,
+    commands: commands.map(each => each.name),
     kv: name => kvOf(store, name),
     log,
     signal,

@@ -10,6 +10,12 @@ import { type HeldSocket, openSocket } from './listen.ts'
 import type { Logger } from './log.ts'
 import { plainEnv, root, type Settings, settingsEnv } from './settings.ts'
 
+/** Until a child is started again. Everybody's requests wait for the proxy, so it never waits long. */
+const patience = {
+  serve: { firstMs: 1000, longestMs: 30_000 },
+  proxy: { firstMs: 100, longestMs: 2_000 },
+}
+
 /** How long daemon and proxy have to end by themselves. */
 const graceMs = 20_000
 
@@ -31,12 +37,7 @@ export async function up(
       keep(
         name === 'serve' ? 'the daemon' : 'the proxy',
         () => launch(program, name, { socket, user, settings }),
-        {
-          firstMs: 1000,
-          longestMs: 30_000,
-          steadyMs: 60_000,
-          log,
-        },
+        { ...patience[name], steadyMs: 60_000, log },
       )
     const proxy = start('proxy', sockets.http, users?.proxy)
     const daemon = start('serve', sockets.ssh, users?.daemon)

@@ -43,7 +43,6 @@ const rooms: Readonly<Record<string, string>> = {
   'better-sqlite3': 'src/store/',
   protobufjs: 'src/docker/',
   'http-proxy': 'src/proxy/',
-  'node-cron': 'src/clock/',
   undici: 'src/proxy/',
   'node-cron': 'src/clock/',
   'tar-stream': 'src/deploy/',

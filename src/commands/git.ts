@@ -10,7 +10,7 @@ const topic: Topic = {
       key: 'deploy-branch',
       about: 'The branch that is deployed',
       where: 'both',
-      fallback: 'main',
+      fallback: (core, app) => (app && core.repository.deployBranch(app)) ?? 'main',
       read(value) {
         if (
           /^(?![-/.])(?!.*(?:\.\.|\/\/|@\{|\.lock(?:\/|$)))[^\s~^:?*[\\\x00-\x20\x7f]{1,200}(?<![/.])$/.test(
@@ -31,7 +31,6 @@ const topic: Topic = {
     return {
       'last-updated-at': live ? String(Math.floor(live.createdAt.getTime() / 1000)) : '',
       sha: live?.revision ?? '',
-      'deploys-from': core.repository.deployBranch(app) ?? 'the first branch that is pushed',
     }
   },
 }

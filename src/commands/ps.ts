@@ -1,4 +1,4 @@
-import { UserError } from '../errors.ts'
+import { messageOf, UserError } from '../errors.ts'
 import { any, appName, choice, flag, one, option, optional, text, whole } from '../plugin/args.ts'
 import { defineCommand } from '../plugin/command.ts'
 import { defineReport, defineSet, type Topic } from '../plugin/property.ts'
@@ -88,11 +88,26 @@ export const commands = [
       const { core, out } = context
       if (!app && !all)
         throw new UserError('bad-usage', 'APP is missing.', 'Usage: ps:restart (APP|--all) [PROCESS]')
-      for (const name of app ? [core.apps.get(app).name] : core.apps.list().map(each => each.name)) {
+      // With --all the one word there is names a process.
+      const names = all ? core.apps.list().map(each => each.name) : [core.apps.get(app!).name]
+      const which = all ? app : process
+      const failed: string[] = []
+      for (const name of names) {
         out.step(`Restarting ${name}`)
         if (!core.releases.live(name)) out.warn(`${name} was never deployed`)
-        else await core.processes.restart(name, process === undefined ? {} : { process }, context)
+        else {
+          const restarting = core.processes.restart(
+            name,
+            which === undefined ? {} : { process: which },
+            context,
+          )
+          await (all
+            ? restarting.catch(error => void failed.push(`${name}: ${messageOf(error)}`))
+            : restarting)
+        }
       }
+      if (failed.length > 0)
+        throw new UserError('restart-failed', failed.join('\n'), 'The others were restarted.')
     },
   }),
 

@@ -17,14 +17,14 @@ export function createApps(rooms: Rooms): Core['apps'] {
     get: name => getApp(name, rooms),
     list: () => store.apps.list().filter(each => !each.retired),
     create: (name, call) => create(name, call, rooms),
-    rename: (name, to, options, call) => rename(getApp(name, rooms), to, { ...options, call }, rooms),
+    rename: async (name, to, options, call) => rename(getApp(name, rooms), to, { ...options, call }, rooms),
     lock: name => store.properties.set('apps', name, 'locked', 'true'),
     async unlock(name) {
       store.properties.set('apps', name, 'locked', undefined)
       await rooms.attempts.cancel(name)
     },
     locked: name => store.properties.get('apps', name, 'locked') === 'true' || rooms.queue.busy(name),
-    destroy: (name, call) => destroy(getApp(name, rooms), call, rooms),
+    destroy: async (name, call) => destroy(getApp(name, rooms), call, rooms),
   }
 }
 

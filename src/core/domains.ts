@@ -43,7 +43,7 @@ export function createDomains(rooms: Rooms): Core['domains'] {
         store.domains.setGlobal(read)
         for (const app of store.apps.list()) refuseForeign(app.name, hostnamesOf(app.name, store), store)
       })
-      for (const app of store.apps.list()) await changed(app, call)
+      for (const app of store.apps.list()) if (!app.retired) await changed(app, call)
     },
   }
 }

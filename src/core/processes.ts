@@ -27,7 +27,7 @@ export function createProcesses(rooms: Rooms): Core['processes'] {
       await respread(app, { what: `ps:restart ${name}`, fresh, takesConfig: true }, call, rooms)
     },
 
-    stop: (name, call) => stopApp(getApp(name, rooms), call, rooms),
+    stop: async (name, call) => stopApp(getApp(name, rooms), call, rooms),
 
     async start(name, call) {
       const app = getApp(name, rooms)

@@ -105,6 +105,7 @@ interface Extraction {
 async function extract(archive: Readable, how: Extraction): Promise<{ files: number; links: number }> {
   const entries = tar.extract()
   const reading = pipeline(archive, entries)
+  const made = new Set([how.target])
   const counts = { files: 0, links: 0, entries: 0, bytes: 0 }
   const writing = async () => {
     for await (const entry of entries) {
@@ -115,22 +116,20 @@ async function extract(archive: Readable, how: Extraction): Promise<{ files: num
         if (type === 'file') {
           counts.bytes += size
           if (counts.bytes > limits.bytes) throw tooLarge(`more than ${limits.bytes / 2 ** 30} GiB`)
-          await writeFile(entry, path, how)
+          await writeFile(entry as unknown as Readable, path, { ...how, made })
           counts.files++
         } else if (type !== 'directory') counts.links++
       }
       entry.resume()
     }
   }
-  const results = await Promise.allSettled([
-    reading,
-    writing().catch((error: unknown) => {
-      archive.destroy()
-      throw error
-    }),
-  ])
-  // What stopped the writing has also broken the reading off, but not the other way round.
-  for (const result of results.toReversed()) if (result.status === 'rejected') throw result.reason
+  let first: unknown
+  const failed = (error: unknown) => {
+    first ??= error
+    archive.destroy()
+  }
+  await Promise.all([reading.catch(failed), writing().catch(failed)])
+  if (first !== undefined) throw first
   return counts
 }
 
@@ -155,9 +154,14 @@ function inside(name: string, folder: string): string | undefined {
   return path
 }
 
-async function writeFile(content: Readable, path: string, { target, from }: Extraction): Promise<void> {
+interface Writing extends Extraction {
+  /** Folders that are there already. */
+  readonly made: Set<string>
+}
+
+async function writeFile(content: Readable, path: string, { target, from, made }: Writing): Promise<void> {
   const file = join(target, path)
-  await mkdir(dirname(file), { recursive: true, mode: 0o755 })
+  await makeFolder(dirname(file), made)
   // `wx`: a name that comes twice, or as folder and file, is an error rather than a surprise.
   await pipeline(content, createWriteStream(file, { flags: 'wx', mode: 0o644 }))
   await chmod(file, 0o644)
@@ -165,6 +169,15 @@ async function writeFile(content: Readable, path: string, { target, from }: Extr
     await rm(file)
     await link(join(from, path), file)
   }
+}
+
+/** Whatever the umask, the proxy may come in. */
+async function makeFolder(path: string, made: Set<string>): Promise<void> {
+  if (made.has(path)) return
+  await makeFolder(dirname(path), made)
+  await mkdir(path)
+  await chmod(path, 0o755)
+  made.add(path)
 }
 
 async function isSame(one: string, other: string): Promise<boolean> {

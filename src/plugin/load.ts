@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 
-import { messageOf, UserError } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Core } from './core.ts'
 import type { Kv, Plugin } from './define.ts'
@@ -28,6 +29,8 @@ export interface LoadOptions {
   /** Where plugins' own folders are made. */
   readonly data: string
   readonly core: Core
+  /** Names of the commands that Davit has itself. */
+  readonly commands: readonly string[]
   readonly kv: (plugin: string) => Kv
   readonly log: Logger
   readonly signal: AbortSignal
@@ -40,9 +43,17 @@ export async function loadPlugins(options: LoadOptions): Promise<Loaded> {
   const found = read.flatMap(each => ('plugin' in each ? [each.plugin] : []))
   const [first, twice] = firstOfEachName(found)
   const { ordered, refused } = order(first)
+  const { first: fitting, refused: clashing } = firstOfEachCommand(ordered, options.commands)
+  const { ordered: members, refused: alone } = order(fitting)
   return {
-    members: ordered.map(plugin => ({ plugin, context: contextOf(plugin, options) })),
-    refused: [...read.flatMap(each => ('reason' in each ? [each] : [])), ...twice, ...refused],
+    members: members.map(plugin => ({ plugin, context: contextOf(plugin, options) })),
+    refused: [
+      ...read.flatMap(each => ('reason' in each ? [each] : [])),
+      ...twice,
+      ...refused,
+      ...clashing,
+      ...alone,
+    ],
   }
 }
 
@@ -62,12 +73,19 @@ function pluginFolders(folder: string): string[] {
     .sort()
 }
 
+/** A module that waits for something at its top level is not waited for. */
+async function tooLate(): Promise<never> {
+  await pause(loadMs, undefined, { ref: false })
+  throw new Error(`it was not loaded within ${loadMs / 1000} s`)
+}
+
+const loadMs = 10_000
+
 async function readPlugin(folder: string): Promise<{ plugin: Plugin } | Refused> {
   const name = folder.split('/').at(-1)!
   try {
-    const { default: plugin } = (await import(pathToFileURL(join(folder, 'index.ts')).href)) as {
-      default?: Plugin
-    }
+    const loading = import(pathToFileURL(join(folder, 'index.ts')).href) as Promise<{ default?: Plugin }>
+    const { default: plugin } = await Promise.race([loading, tooLate()])
     if (!plugin || typeof plugin !== 'object')
       return { name, reason: 'index.ts has no default export made by definePlugin' }
     if (plugin.name !== name)
@@ -129,21 +147,23 @@ function contextOf(plugin: Plugin, { data, core, kv, log, signal }: LoadOptions)
   return { core, kv: kv(plugin.name), dir, log: log.child({ plugin: plugin.name }), signal }
 }
 
-/** Two plugins with one command: the second is refused, by UserError, before anything is served. */
-export function commandsOf(
-  members: readonly Member[],
-): ReadonlyMap<string, { command: NonNullable<Plugin['commands']>[number]; member: Member }> {
-  const found = new Map<string, { command: NonNullable<Plugin['commands']>[number]; member: Member }>()
-  for (const member of members) {
-    for (const command of member.plugin.commands ?? []) {
-      const other = found.get(command.name)
-      if (other)
-        throw new UserError(
-          'command-taken',
-          `${member.plugin.name} and ${other.member.plugin.name} both bring ${command.name}.`,
-        )
-      found.set(command.name, { command, member })
+/** A command that Davit or an earlier plugin brings already: the later plugin is off, and says whose it is. */
+function firstOfEachCommand(
+  plugins: readonly Plugin[],
+  own: readonly string[],
+): { first: Plugin[]; refused: Refused[] } {
+  const owners = new Map(own.map(name => [name, 'Davit itself']))
+  const first: Plugin[] = []
+  const refused: Refused[] = []
+  for (const plugin of plugins) {
+    const names = (plugin.commands ?? []).map(each => each.name)
+    const taken = names.find((name, at) => owners.has(name) || names.indexOf(name) !== at)
+    if (taken !== undefined) {
+      refused.push({ name: plugin.name, reason: `${owners.get(taken) ?? 'it'} brings ${taken} already` })
+      continue
     }
+    for (const name of names) owners.set(name, plugin.name)
+    first.push(plugin)
   }
-  return found
+  return { first, refused }
 }

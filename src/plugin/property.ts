@@ -9,7 +9,8 @@ export interface Property {
   readonly key: string
   readonly about: string
   readonly where: 'app' | 'global' | 'both'
-  readonly fallback: string
+  /** What counts where nothing is set; for an app it may depend on the app. */
+  readonly fallback: string | ((core: Core, app: AppName | undefined) => string)
   /** Throws UserError on a value it cannot take; answers it as it is kept. */
   readonly read?: (value: string) => string
   /** Heard after a change, when something must follow from it at once. */
@@ -100,7 +101,7 @@ async function rowsOf(topic: Topic, app: AppName | undefined, core: Core): Promi
     const global = where === 'app' ? undefined : core.properties.get(topic.name, undefined, key)
     if (app && where !== 'global') rows[key] = own ?? ''
     if (where !== 'app') rows[`global-${key}`] = global ?? ''
-    rows[`computed-${key}`] = own ?? global ?? fallback
+    rows[`computed-${key}`] = own ?? global ?? (typeof fallback === 'string' ? fallback : fallback(core, app))
   }
   return rows
 }

@@ -53,7 +53,7 @@ export function openFleet({ workers, fd, limits, routes, log }: FleetOptions): F
     return child
   }
 
-  const patience = { firstMs: 100, longestMs: 10_000, steadyMs: 30_000, log }
+  const patience = { firstMs: 100, longestMs: 2_000, steadyMs: 30_000, log }
   const kept = Array.from({ length: workers }, (_, at) => keep(`worker ${at + 1}`, start, patience))
   return {
     ready,

@@ -7,6 +7,8 @@ export interface Page {
   readonly text: string
   /** Nothing more is read from a connection that has sent this. */
   readonly last?: true
+  /** With 405: the methods that are answered. */
+  readonly allow?: string
 }
 
 export const pages = {
@@ -29,6 +31,17 @@ export const pages = {
     status: 504,
     title: 'This app took too long',
     text: 'The app was asked, and no answer came in time. Please try again in a moment.',
+  },
+  noFile: {
+    status: 404,
+    title: 'This page is not here',
+    text: 'The site has no page at this address. It may be misspelt, or the page has moved.',
+  },
+  onlyRead: {
+    status: 405,
+    title: 'This can only be read',
+    text: 'The site is a folder of files: it answers GET and HEAD.',
+    allow: 'GET, HEAD',
   },
   refused: (status: number, why: string): Page => ({
     status,
@@ -53,7 +66,7 @@ export function answerPage(res: ServerResponse, page: Page, id: string): void {
     'X-Request-Id': id,
     // What is left of a request that nobody takes is not read.
     ...(page.last || !res.req.complete ? { Connection: 'close' } : {}),
-    ...(page.status === 405 ? { Allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
+    ...(page.status === 405 ? { Allow: page.allow ?? 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
   })
   res.end(res.req.method === 'HEAD' ? undefined : body)
 }

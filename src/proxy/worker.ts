@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
 import { type Forward, openForward } from './forward.ts'
@@ -7,6 +8,8 @@ import type { Order, SentOrder, WorkerSays } from './orders.ts'
 import { makeServer } from './server.ts'
 import { forgotten, pointed, type Table, tableOf } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
+
+const lingerMs = 250
 
 /** One worker: a table in memory, a server on an inherited socket. It lives as long as the primary holds the channel. */
 function work() {
@@ -56,6 +59,8 @@ function work() {
     if (serving) {
       const { server, limits } = serving
       server.close()
+      // A connection just accepted has its request on the way, and closing it unheard would lose it.
+      await pause(lingerMs)
       await traffic.quiet(limits.stopMs)
     }
     process.exit(0)

@@ -7,7 +7,7 @@ import { type Test, t } from 'tap'
 
 import type { Core } from '../../src/plugin/core.ts'
 import { createDriver } from '../../src/plugin/driver.ts'
-import { commandsOf, type Loaded, loadPlugins } from '../../src/plugin/load.ts'
+import { type Loaded, loadPlugins } from '../../src/plugin/load.ts'
 import { calling, member, shop } from '../core/workshop.ts'
 
 t.test('a plugin outside the repository imports davit/plugin', async t => {
@@ -26,7 +26,7 @@ t.test('a plugin outside the repository imports davit/plugin', async t => {
     'hello/greeting.ts': `export const greeting: string = 'Hello'`,
   })
   t.strictSame(refused, [])
-  t.strictSame([...commandsOf(members).keys()], ['hello:say'])
+  t.match(members[0]?.plugin.commands, [{ name: 'hello:say' }])
   const app = { id: 1, name: shop, createdAt: new Date(), retired: false }
   await t.rejects(
     createDriver(() => members).beforeCreate({ app }, calling()),
@@ -155,10 +155,21 @@ t.test('two plugins of one name are not both taken', async t => {
   t.strictSame(refused, [{ name: 'x', reason: 'there is another plugin of that name' }])
 })
 
-t.test('a command that two plugins bring is told by both their names', async t => {
+t.test('the later plugin with a command that is there already is off, and says whose it is', async t => {
   const bring = `api: 1, commands: [{ name: 'x:y', about: '', run() {} }]`
-  const { members } = await load(t, { a: plugin('a', bring), b: plugin('b', bring) })
-  t.throws(() => commandsOf(members), { code: 'command-taken', message: 'b and a both bring x:y.' })
+  const own = `api: 1, commands: [{ name: 'apps:list', about: '', run() {} }]`
+  const { members, refused } = await load(t, {
+    a: plugin('a', bring),
+    b: plugin('b', bring),
+    c: plugin('c', own),
+    d: plugin('d', `api: 1, needs: ['b']`),
+  })
+  t.strictSame(names({ members }), ['a'])
+  t.match(refused, [
+    { name: 'b', reason: 'a brings x:y already' },
+    { name: 'c', reason: 'Davit itself brings apps:list already' },
+    { name: 'd', reason: /b, which is not there/ },
+  ])
 })
 
 t.test('what is no plugin folder is passed over', async t => {
@@ -184,6 +195,7 @@ async function loadFrom(t: Test, from: readonly string[]): Promise<Loaded & { da
     folders: from,
     data,
     core: {} as Core,
+    commands: ['apps:list'],
     kv: name => kvs.get(name) ?? kvs.set(name, member({ name, about: '', api: 1 }).context.kv).get(name)!,
     log: pino({ level: 'silent' }),
     signal: new AbortController().signal,

@@ -10,12 +10,14 @@ import type { Core } from '../../src/plugin/core.ts'
 import { createDriver } from '../../src/plugin/driver.ts'
 import { loadPlugins } from '../../src/plugin/load.ts'
 import { root } from '../../src/settings.ts'
-import type { App, AppName, Builder, Call, Out, Source } from '../../src/types.ts'
+import type { App, AppName, Call, ImageBuilder, Out, Source } from '../../src/types.ts'
 
 export type Files = Readonly<Record<string, string | Buffer>>
 
 export interface Found {
-  readonly builder: Builder | undefined
+  readonly builder: ImageBuilder | undefined
+  /** The folder that a static builder serves. */
+  readonly folder: string | undefined
   /** Warnings and other words for the person. */
   readonly said: readonly string[]
 }
@@ -28,6 +30,7 @@ export async function builders(
   const { members, refused } = await loadPlugins({
     folders: [join(root, 'plugins')],
     data: t.testdir(),
+    commands: [],
     core: {} as Core,
     kv: () => ({ get: () => undefined, set: () => {}, remove: () => {}, list: () => [] }),
     log: pino({ level: 'silent' }),
@@ -43,7 +46,9 @@ export async function builders(
   return async (files, links = []) => {
     const said: string[] = []
     const call = { by: local, out: outTo(said), signal } satisfies Call
-    return { builder: await findBuilder({ app, source: sourceOf(files, links) }, call), said }
+    const found = await findBuilder({ app, source: sourceOf(files, links) }, call)
+    if (found?.static !== undefined) return { builder: undefined, folder: found.static, said }
+    return { builder: found, folder: undefined, said }
   }
 }
 
