@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
@@ -9,6 +10,7 @@ import { makeServer } from './server.ts'
 import { forgotten, pointed, type Table, tableOf } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
 
+/** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
 
 /** One worker: a table in memory, a server on an inherited socket. It lives as long as the primary holds the channel. */
@@ -58,8 +60,8 @@ function work() {
     leaving = true
     if (serving) {
       const { server, limits } = serving
-      server.close()
-      // A connection just accepted has its request on the way, and closing it unheard would lose it.
+      // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
+      net.Server.prototype.close.call(server)
       await pause(lingerMs)
       await traffic.quiet(limits.stopMs)
     }

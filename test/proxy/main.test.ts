@@ -153,6 +153,24 @@ t.test('SIGTERM finishes what is in flight', async t => {
   t.match(client.heard(), /done/)
 })
 
+t.test('a worker that leaves still answers on connections it had just accepted', async t => {
+  const app = await backend(t, (_req, res) => res.end('heard'))
+  const { port, edge, workers } = await running(t, { workers: 1 })
+  await edge().point(routeTo(app))
+  const fresh = Array.from({ length: 20 }, () => dial(port))
+  await Promise.all(fresh.map(({ socket }) => once(socket, 'connect')))
+  // Accepted in order: once this one is answered, all before it have been.
+  t.match(await ask(port, '/'), { body: 'heard' })
+  const [pid] = await workers()
+  process.kill(pid!, 'SIGTERM')
+  for (const { socket } of fresh) {
+    await pause(2)
+    socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  }
+  const heard = await Promise.all(fresh.map(each => each.hears(/heard/)))
+  t.equal(heard.filter(each => each.endsWith('heard')).length, fresh.length)
+})
+
 t.test('workers of a killed proxy end too', async t => {
   const proxy = await running(t)
   await proxy.edge().sync([])
