@@ -21,16 +21,11 @@ export async function serveFiles(folder: string, exchange: Exchange): Promise<'a
   const path = pathOf(asked.path)
   if (path === undefined) return pages.refused(400, 'The path cannot be read.')
   if (!isPublic(path)) return missing(folder, exchange)
-  const found = await openIn(folder, path.endsWith('/') || path === '' ? `${path}index.html` : path)
-  if (found === 'folder') return toSlash(folder, path, exchange)
+  const name = path === '' || path.endsWith('/') ? `${path}index.html` : path
+  const found = await openIn(folder, name)
+  if (found === 'folder') return name === path ? toSlash(folder, path, exchange) : missing(folder, exchange)
   if (found === undefined) return missing(folder, exchange)
-  const name = path.endsWith('/') || path === '' ? 'index.html' : path
-  return send(found, {
-    ...exchange,
-    folder,
-    path: path.endsWith('/') || path === '' ? `${path}index.html` : path,
-    type: contentType(name),
-  })
+  return send(found, { ...exchange, folder, path: name, type: contentType(name) })
 }
 
 /** Decoded, relative, '' for the root. Undefined when it is not UTF-8 or holds a zero byte. */
@@ -87,20 +82,22 @@ async function send(plain: OpenFile, sending: Sending): Promise<'answered'> {
   const { file, encoding } = isCompressible(type)
     ? await smallest(plain, sending)
     : { file: plain, encoding: undefined }
-  const fields = {
-    'Content-Type': type,
+  const known = {
     ETag: file.etag,
     'Last-Modified': file.modified.toUTCString(),
     'Cache-Control': isFingerprinted(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
+    ...(isCompressible(type) ? { Vary: 'Accept-Encoding' } : {}),
+  }
+  const fields = {
+    ...known,
+    'Content-Type': type,
     'Accept-Ranges': 'bytes',
     ...(encoding ? { 'Content-Encoding': encoding } : {}),
-    ...(isCompressible(type) ? { Vary: 'Accept-Encoding' } : {}),
   }
   const status = conditional(req.headers, file)
   const part = status === 200 && req.method === 'GET' ? partOf(req.headers, file) : undefined
   if (status !== 200 || part === 'unsatisfiable') {
     await file.handle.close()
-    const { 'Content-Type': _, 'Content-Encoding': __, ...known } = { 'Content-Encoding': '', ...fields }
     if (status === 304) head(sending, 304, known)
     else if (status === 412) head(sending, 412, { 'Content-Length': 0 })
     else head(sending, 416, { 'Content-Range': `bytes */${file.size}`, 'Content-Length': 0 })
@@ -150,13 +147,13 @@ function isFingerprinted(path: string): boolean {
   return /[.-](?=[a-f]*\d)(?=\d*[a-f])[a-f0-9]{8,64}\.[a-z0-9]+$/.test(path)
 }
 
-function head({ res, req, asked }: Exchange, status: number, fields: Record<string, string | number>): void {
+function head({ res, asked }: Exchange, status: number, fields: Record<string, string | number>): void {
   res.writeHead(status, {
     ...fields,
     'X-Content-Type-Options': 'nosniff',
     'X-Request-Id': asked.id,
     // What is left of a request that nobody takes is not read.
-    ...(asked.body === 'none' && req.complete ? {} : { Connection: 'close' }),
+    ...(asked.body === 'none' ? {} : { Connection: 'close' }),
   })
 }
 
@@ -171,11 +168,13 @@ async function body(
     res.end()
     return 'answered'
   }
-  try {
-    await pipeline(handle.createReadStream({ start, end }), res)
-  } catch {
-    // The client has left, or the file could not be read to its end: either way the answer is not whole.
-    cut(res)
-  }
+  const content = handle.createReadStream({ start, end })
+  const whole = await pipeline(content, res, { end: false }).then(
+    () => content.bytesRead === end - start + 1,
+    () => false,
+  )
+  // The client has left, or the file could not be read to its end: it must not be taken for the whole.
+  if (whole) res.end()
+  else cut(res)
   return 'answered'
 }

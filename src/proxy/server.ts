@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Route, Upstream } from '../types.ts'
 import { type Asked, isWebSocket, readRequest } from './asked.ts'
 import { bareResponse } from './bare.ts'
+import { serveFiles } from './files.ts'
 import type { Forward, Outcome } from './forward.ts'
 import type { Limits } from './limits.ts'
 import { answerPage, barePage, type Page, pages } from './pages.ts'
@@ -49,10 +50,17 @@ export function makeServer({ find, forward, traffic, limits, report }: Parts): h
     const asked = readRequest(req, 'http')
     // At once: the parser may find fault with the same request before the next tick.
     if ('why' in asked) return answerPage(res, pages.refused(asked.status, asked.why), asked.id)
-    const outcome = await lead(asked, (ready, upstream, fresh) => {
-      const done = traffic.begin(upstream, { kind: 'request', end: () => res.destroy() })
-      return forward.request(req, res, ready, { upstream, fresh }).finally(done)
-    })
+    const exchange = { kind: 'request', end: () => res.destroy() } as const
+    const files = find(asked.hostname)?.files
+    const outcome =
+      files === undefined
+        ? await lead(asked, (ready, upstream, fresh) => {
+            const done = traffic.begin(upstream, exchange)
+            return forward.request(req, res, ready, { upstream, fresh }).finally(done)
+          })
+        : await serveFiles(files, { req, res, asked }).finally(
+            traffic.begin({ host: files, port: 0 }, exchange),
+          )
     if (outcome !== 'answered' && !res.destroyed) answerPage(res, outcome, asked.id)
   }
 
@@ -63,6 +71,8 @@ export function makeServer({ find, forward, traffic, limits, report }: Parts): h
     if ('why' in asked) {
       return answerPage(bareResponse(req, socket), pages.refused(asked.status, asked.why), asked.id)
     }
+    if (find(asked.hostname)?.files !== undefined)
+      return answerPage(bareResponse(req, socket), pages.onlyRead, asked.id)
     const outcome = await lead(asked, (ready, upstream, fresh) => {
       const done = traffic.begin(upstream, { kind: 'websocket', end: () => socket.destroy() })
       return forward.upgrade(req, socket, ready, { upstream, fresh, head }).finally(done)
