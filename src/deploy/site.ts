@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { chmod, link, lstat, mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chmod, link, lstat, mkdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -41,6 +41,8 @@ export async function hasSite(app: App, site: Site, rooms: Place): Promise<boole
 export async function removeSite(app: App, site: Site, rooms: Place): Promise<void> {
   for (const path of [sitePath(app, site, rooms), unfinished(app, site, rooms)])
     await rm(path, { recursive: true, force: true })
+  // Only the last one can.
+  await rmdir(dirname(sitePath(app, site, rooms))).catch(() => undefined)
 }
 
 export async function removeSites(app: App, { settings }: Place): Promise<void> {
@@ -68,7 +70,7 @@ export async function writeSite(
 ): Promise<void> {
   const target = unfinished(app, site, rooms)
   await openFolders(app, rooms)
-  await mkdir(target)
+  await mkdir(target, { recursive: true })
   await chmod(target, 0o755)
   const from = before && sitePath(app, before, rooms)
   const { files, links } = await extract(source.archive({ signal: call.signal }), { folder, target, from })
