@@ -21,8 +21,9 @@ import { upkeep, upkeepAt } from './deploy/upkeep.ts'
 import { openEngine } from './docker/dockerode.ts'
 import type { Engine } from './docker/engine.ts'
 import { connectEdge } from './edge/client.ts'
-import { UserError } from './errors.ts'
+import { Cancelled, UserError } from './errors.ts'
 import { firstStart } from './first-start.ts'
+import type { Push } from './git/push.ts'
 import { checkHook } from './git/receive.ts'
 import { openRepositories } from './git/repo.ts'
 import type { Logger } from './log.ts'
@@ -35,7 +36,7 @@ import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
 import { openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
-import type { Session } from './types.ts'
+import type { App, Call, Session } from './types.ts'
 
 /** How long sessions under way have when the daemon is asked to end. Apps and proxy go on without it. */
 const graceMs = 10_000
@@ -55,6 +56,10 @@ export async function serve(
   try {
     firstStart(settings, store, log)
     const members: Member[] = []
+    const late = new AbortController()
+    signal.addEventListener('abort', () => setTimeout(() => late.abort(stopping()), graceMs).unref(), {
+      once: true,
+    })
     const engine = await engineUp(settings, { log, signal })
     const cellar: Cellar = {
       settings,
@@ -70,6 +75,7 @@ export async function serve(
       hooks: createDriver(() => members),
       log,
       signal,
+      last: late.signal,
     }
     const rooms: Rooms = {
       ...cellar,
@@ -135,14 +141,11 @@ function welcome(port: number, { settings, store, log }: Rooms): void {
 
 function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: Session) => Promise<number> {
   const { store, log, repositories } = rooms
+  const pushes = createQueue()
+  const accept = (app: App, push: Push, call: Call) => acceptPush(app, push, call, rooms)
   const git = (words: readonly string[], session: Session) =>
-    serveGit(words, session, {
-      core,
-      repositories,
-      log,
-      accept: (app, push, call) => acceptPush(app, push, call, rooms),
-    })
-  const own: Context = { core, kv: kvOf(store, 'davit'), dir: rooms.settings.data, log, signal: rooms.signal }
+    serveGit(words, session, { core, repositories, log, accept, pushes })
+  const own: Context = { core, kv: kvOf(store, 'davit'), dir: rooms.settings.data, log, signal: rooms.last }
   const entries = new Map<string, Entry>(commands.map(command => [command.name, { command, context: own }]))
   for (const { plugin, context } of members) {
     for (const command of plugin.commands ?? []) entries.set(command.name, { command, context })
@@ -189,9 +192,15 @@ async function engineUp(
     } catch (error) {
       if (!(error instanceof UserError) || signal.aborted) throw error
       log.warn(`${error.message} Trying again.`)
-      await pause(1_000, undefined, { signal })
+      await pause(1_000, undefined, { signal }).catch(() => {
+        throw stopping()
+      })
     }
   }
+}
+
+function stopping(): Cancelled {
+  return new Cancelled('Davit is being stopped.')
 }
 
 function identityOf(fingerprint: string, { keys }: Store) {

@@ -34,6 +34,7 @@ const floors: Readonly<Record<string, number>> = {
     'log.ts': 0,
     'listen.ts': 0,
     'keep.ts': 0,
+    'source.ts': 0,
   },
 }
 

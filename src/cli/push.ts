@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 
+import type { Queue } from '../deploy/queue.ts'
 import { UserError } from '../errors.ts'
-import type { Push, Repositories } from '../git/push.ts'
+import type { GitStreams, Push, Repositories } from '../git/push.ts'
 import type { Logger } from '../log.ts'
 import type { Core } from '../plugin/core.ts'
 import { readAppName } from '../plugin/names.ts'
@@ -13,6 +14,8 @@ export interface GitDesk {
   readonly core: Core
   readonly repositories: Repositories
   readonly accept: (app: App, push: Push, call: Call) => Promise<void>
+  /** Pushes to one app wait for each other here. */
+  readonly pushes: Queue
   readonly log: Logger
 }
 
@@ -28,16 +31,54 @@ export async function serveGit(words: readonly string[], session: Session, desk:
       streams,
     )
   }
-  const app = await ensureApp(name, session, desk)
-  return desk.repositories.receive(app.name, streams, async (push, { say, signal }) => {
-    const out = createPushOut(say)
+  return receivePush(await ensureApp(name, session, desk), { session, streams }, desk)
+}
+
+interface Incoming {
+  readonly session: Session
+  readonly streams: GitStreams
+}
+
+/**
+ * One push to an app at a time, until git has taken its refs: the next one is decided on what is there then. Answers git's exit code, or
+ * the verdict's where git makes nothing of it.
+ */
+async function receivePush(app: App, { session, streams }: Incoming, desk: GitDesk): Promise<number> {
+  const received = Promise.withResolvers<void>()
+  let verdict = 0
+  const decide = async (push: Push, call: Call) => {
     try {
-      await desk.accept(app, push, { by: session.by, out, signal })
+      await desk.accept(app, push, call)
       return 0
     } catch (error) {
-      return report(error, out, { log: desk.log, id: randomBytes(4).toString('hex') })
+      return report(error, call.out, { log: desk.log, id: randomBytes(4).toString('hex') })
     }
-  })
+  }
+  const inTurn = (push: Push, call: Call) =>
+    new Promise<number>((resolve, reject) => {
+      const turn = desk.pushes.exclusive(
+        app.name,
+        `${call.by.person}'s push (${app.name})`,
+        call,
+        async () => {
+          resolve(await decide(push, call))
+          await received.promise
+        },
+      )
+      turn.catch(reject)
+    })
+  try {
+    const exit = await desk.repositories.receive(app.name, streams, async (push, { say, signal, keep }) => {
+      const call = { by: session.by, out: createPushOut(say), signal, live: keep }
+      verdict = await inTurn(push, call).catch((error: unknown) =>
+        report(error, call.out, { log: desk.log, id: 'push' }),
+      )
+      return verdict
+    })
+    return exit || verdict
+  } finally {
+    received.resolve()
+  }
 }
 
 function pick({ stdin, stdout, stderr, signal }: Session) {

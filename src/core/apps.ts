@@ -4,7 +4,7 @@ import { imageTag } from '../deploy/image.ts'
 import { renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
 import { removeSites } from '../deploy/site.ts'
-import { appMissing, Cancelled } from '../errors.ts'
+import { appMissing, Cancelled, UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
 import { hostnamesOf, refuseForeign } from './domains.ts'
@@ -44,6 +44,7 @@ export function getApp(name: string, rooms: Pick<Rooms, 'store'>): App {
 async function create(name: AppName, call: Call, rooms: Rooms): Promise<App> {
   const { store, hooks } = rooms
   const app = store.transaction(() => {
+    refuseRenaming(name, rooms)
     const made = store.apps.add(name)
     refuseForeign(name, hostnamesOf(name, store), store)
     return made
@@ -56,7 +57,9 @@ async function create(name: AppName, call: Call, rooms: Rooms): Promise<App> {
     store.apps.remove(name)
     throw error
   }
-  await rooms.routes.refresh(app, call)
+  await rooms.routes
+    .refresh(app, call)
+    .catch((err: unknown) => rooms.log.warn({ err }, 'the proxy is told when it is back'))
   await hooks.afterCreate({ app }, call)
   return app
 }
@@ -78,7 +81,7 @@ async function rename(
     await renaming.finish(begun.step, rooms)
     return begun.app
   })
-  await hooks.afterRename({ app: renamed, was: app.name }, { ...call, signal: rooms.signal })
+  await hooks.afterRename({ app: renamed, was: app.name }, { ...call, signal: rooms.last })
   if (rollout) await respread(renamed, { what: 'apps:rename', fresh: () => true }, call, rooms)
   return renamed
 }
@@ -91,12 +94,31 @@ async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
     rooms.store.apps.retire(app.name) // From here it only goes forward; reconcile finishes after a kill.
     crashAt('destroy:retired', rooms.settings)
     await destroyRest(app, rooms)
+    await rooms.hooks.afterDestroy({ app }, { ...call, signal: rooms.last })
   })
-  await rooms.hooks.afterDestroy({ app }, { ...call, signal: rooms.signal })
+}
+
+/** Whose renaming is not finished keeps both names. */
+function refuseRenaming(name: AppName, { store }: Rooms): void {
+  if (!store.steps.list().some(each => each.kind === 'rename' && each.data.was === name)) return
+  throw new UserError('name-taken', `${name} is just being renamed.`, 'Try again in a moment.')
+}
+
+/**
+ * Takes up an end that was interrupted, unless somebody else is at it. In its turn, so that a new app of the name is never meant.
+ */
+export async function finishDestroy(retired: App, rooms: Rooms): Promise<void> {
+  const call = ownCall(rooms)
+  await rooms.queue.exclusive(retired.name, `the end of ${retired.name}`, call, async () => {
+    const app = rooms.store.apps.find(retired.name)
+    if (app?.id !== retired.id || !app.retired) return
+    await destroyRest(app, rooms)
+    await rooms.hooks.afterDestroy({ app }, call)
+  })
 }
 
 /** What is left of a retired app: route, containers, network, images, repository, and its rows last. */
-export async function destroyRest(app: App, rooms: Rooms): Promise<void> {
+async function destroyRest(app: App, rooms: Rooms): Promise<void> {
   const { store, engine } = rooms
   await rooms.routes
     .forget(app.name)

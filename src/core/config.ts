@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+
 import { redeploy } from '../deploy/deploy.ts'
 import { HookError, messageOf, UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
@@ -25,7 +27,8 @@ async function changeConfig(
   const { set = {}, unset = [] } = change
   for (const key of [...Object.keys(set), ...unset]) readConfigKey(key)
   refuseProvided(name, [...Object.keys(set), ...unset], rooms)
-  if (!rooms.store.config.change(name, { set, unset })) return
+  const changed = rooms.store.config.change(name, { set, unset })
+  if (!changed && (name === undefined || isLive(getApp(name, rooms), rooms))) return
   const apps = name ? [getApp(name, rooms)] : rooms.store.apps.list().filter(each => !each.retired)
   const failed: string[] = []
   for (const app of apps) {
@@ -39,9 +42,21 @@ async function changeConfig(
   if (failed.length > 0) throw stored(failed.join('; '), undefined)
 }
 
+/** A change that was stored and then failed to come live is tried again, though nothing is stored anew. */
+function isLive(app: App, { store }: Rooms): boolean {
+  const live = store.releases.live(app.name)
+  const own = store.config.list(app.name).filter(each => each.owner === '')
+  return (
+    !live ||
+    isDeepStrictEqual(
+      Object.fromEntries(own.map(each => [each.key, each.value])),
+      store.releases.config(live),
+    )
+  )
+}
+
 async function restart(app: App, keys: readonly string[], call: Call, rooms: Rooms): Promise<void> {
-  if (!rooms.store.releases.live(app.name)) return
-  call.out.step(`Restarting app ${app.name}`)
+  if (rooms.store.releases.live(app.name)) call.out.step(`Restarting app ${app.name}`)
   try {
     await redeploy(app, `config:set ${keys.join(' ')}`, call, rooms)
   } catch (error) {

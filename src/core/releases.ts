@@ -1,5 +1,4 @@
 import { rollback } from '../deploy/deploy.ts'
-import { hasSite, siteIn } from '../deploy/site.ts'
 import { UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, Release } from '../types.ts'
@@ -7,7 +6,7 @@ import { getApp } from './apps.ts'
 import type { Rooms } from './rooms.ts'
 
 export function createReleases(rooms: Rooms): Core['releases'] {
-  const { store, engine } = rooms
+  const { store } = rooms
   return {
     list: app => store.releases.list(app),
     live: app => store.releases.live(app),
@@ -15,15 +14,7 @@ export function createReleases(rooms: Rooms): Core['releases'] {
     config: release => store.releases.config(release),
     async rollback(name, number, call) {
       const app = getApp(name, rooms)
-      const seen = targetOf(app, number, rooms)
-      const site = siteIn(seen.image)
-      if (!(site === undefined ? await engine.image(seen.image) : await hasSite(app, site, rooms))) {
-        throw new UserError(
-          'image-gone',
-          `The image of release ${seen.number} is no longer kept.`,
-          `See what is there: releases:list ${name}`,
-        )
-      }
+      targetOf(app, number, rooms)
       return rollback(app, () => targetOf(app, number, rooms), call, rooms)
     },
   }

@@ -21,8 +21,10 @@ export interface Cellar {
   readonly repositories: Repositories
   readonly hooks: Driver
   readonly log: Logger
-  /** Aborts when the daemon is asked to end. */
+  /** Aborts when the daemon is asked to end: nothing new is begun. */
   readonly signal: AbortSignal
+  /** Aborts some seconds later, when what is under way has to stop too. */
+  readonly last: AbortSignal
 }
 
 /** What the workshop works with. */
@@ -59,7 +61,7 @@ export async function containersOf(
 export const nobody: Identity = { person: 'davit', key: 'davit', role: 'admin' }
 
 /** A call of the daemon's own, with nobody at the terminal: words go to the log. */
-export function ownCall({ log, signal }: Pick<Rooms, 'log' | 'signal'>): Call {
+export function ownCall({ log, last }: Pick<Rooms, 'log' | 'last'>): Call {
   const tell = (text: string) => log.debug(text)
   const out: Out = Object.assign((line: string) => tell(line), {
     step: tell,
@@ -68,5 +70,5 @@ export function ownCall({ log, signal }: Pick<Rooms, 'log' | 'signal'>): Call {
     flushed: async (text: string) => tell(text),
     warn: (text: string) => log.warn(text),
   })
-  return { by: nobody, out, signal }
+  return { by: nobody, out, signal: last }
 }

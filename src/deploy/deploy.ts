@@ -1,14 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 
 import type { Rooms } from '../core/rooms.ts'
-import { appMissing, messageOf, UserError } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import type { App, Call, Env, Release, Source, Step } from '../types.ts'
 import { announce } from './arrival.ts'
-import type { NewAttempt } from './attempts.ts'
 import { build } from './build.ts'
-import { NotReady } from './checks.ts'
 import { crashAt } from './crash.ts'
-import { collectImages, imageTag } from './image.ts'
+import { exclusive } from './exclusive.ts'
+import { imageTag } from './image.ts'
 import { randomHex } from './random.ts'
 import { runReleaseCommand } from './release-command.ts'
 import { type Rollout, rollout } from './rollout.ts'
@@ -52,26 +51,42 @@ async function buildAndRollOut(
 
 /** New config in front of traffic: a release from the live one's image. Before the first deploy, or stopped, there is nothing to do. */
 export async function redeploy(app: App, what: string, call: Call, rooms: Rooms): Promise<void> {
-  if (!rooms.store.releases.live(app.name) || isStopped(app, rooms)) return
+  if (isIdle(app, rooms) && !isUp(app, rooms)) return
   await exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
+    if (!isUp(app, rooms)) return
     const live = rooms.store.releases.live(app.name)!
     await again(app, live, { why: what, config: personsConfig(app, rooms), call }, rooms)
   })
 }
 
-/** The code, Procfile and config of an older release, as a new one. */
+/** The code, Procfile and config of an older release, as a new one. UserError `image-gone`. */
 export async function rollback(app: App, target: () => Release, call: Call, rooms: Rooms): Promise<Release> {
   const what = 'releases:rollback'
   return exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
     const old = target()
+    await refuseGone(app, old, rooms)
     const config = withoutProvided(app, rooms.store.releases.config(old), rooms)
+    const before = personsConfig(app, rooms)
     const onLive = () => {
-      const unset = Object.keys(personsConfig(app, rooms)).filter(key => !Object.hasOwn(config, key))
-      rooms.store.config.change(app.name, { set: config, unset })
+      // What a person sets meanwhile is newer than the rollback and stays.
+      const untouched = (key: string) => personsConfig(app, rooms)[key] === before[key]
+      const unset = Object.keys(before).filter(key => !Object.hasOwn(config, key) && untouched(key))
+      const set = Object.fromEntries(Object.entries(config).filter(([key]) => untouched(key)))
+      rooms.store.config.change(app.name, { set, unset })
       notStopped(app, rooms)
     }
     return again(app, old, { why: `rollback to ${old.number}`, config, call, rollout: { onLive } }, rooms)
   })
+}
+
+async function refuseGone(app: App, { image, number }: Release, rooms: Rooms): Promise<void> {
+  const site = siteIn(image)
+  if (site === undefined ? await rooms.engine.image(image) : await hasSite(app, site, rooms)) return
+  throw new UserError(
+    'image-gone',
+    `The image of release ${number} is no longer kept.`,
+    `See what is there: releases:list ${app.name}`,
+  )
 }
 
 export interface Respread extends Pick<Rollout, 'fresh' | 'formation' | 'onLive'> {
@@ -86,8 +101,10 @@ export interface Respread extends Pick<Rollout, 'fresh' | 'formation' | 'onLive'
 /** The live release in a new spread: scale, restart, start. With nothing deployed only `onLive` counts. */
 export async function respread(app: App, change: Respread, call: Call, rooms: Rooms): Promise<void> {
   const { what, starts, takesConfig, ...how } = change
-  if (!rooms.store.releases.live(app.name) || (isStopped(app, rooms) && !starts)) return how.onLive?.()
+  const nothing = () => !isUp(app, rooms) && !(starts && rooms.store.releases.live(app.name))
+  if (isIdle(app, rooms) && nothing()) return how.onLive?.()
   await exclusive({ app, attempt: { kind: 'deploy', what }, call }, rooms, async call => {
+    if (nothing()) return how.onLive?.()
     const release = rooms.store.releases.live(app.name)!
     const config = personsConfig(app, rooms)
     if (takesConfig && !isDeepStrictEqual(config, rooms.store.releases.config(release))) {
@@ -155,41 +172,6 @@ function filesGone(why: string): UserError {
   return new UserError('image-gone', `The files for this ${why} are no longer kept.`)
 }
 
-interface Change {
-  readonly app: App
-  readonly attempt: NewAttempt
-  readonly call: Call
-}
-
-/** One change of the app at a time, kept as an attempt; what failed is told to the person, the log and the plugins. */
-async function exclusive<T>(
-  { app, attempt, call }: Change,
-  rooms: Rooms,
-  work: (call: Call) => Promise<T>,
-): Promise<T> {
-  return rooms.attempts.run(app, attempt, call, async (call, begin) => {
-    try {
-      return await rooms.queue.exclusive(
-        app.name,
-        `${call.by.person}'s ${attempt.what} (${app.name})`,
-        call,
-        () => {
-          begin()
-          if (rooms.store.apps.find(app.name)?.retired !== false) throw appMissing(app.name)
-          return work(call)
-        },
-      )
-    } catch (error) {
-      if (error instanceof NotReady) for (const line of error.lines) call.out.detail(line)
-      rooms.log.info({ app: app.name, what: attempt.what, reason: messageOf(error) }, 'a change was undone')
-      await rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.signal })
-      throw error
-    } finally {
-      rooms.background.run(`images of ${app.name}`, () => collectImages(app.name, rooms))
-    }
-  })
-}
-
 function refuseLocked(app: App, { store }: Rooms): void {
   if (store.properties.get('apps', app.name, 'locked') !== 'true') return
   throw new UserError(
@@ -215,6 +197,15 @@ function withoutProvided(app: App, config: Env, { store }: Rooms): Env {
   return Object.fromEntries(
     Object.entries(config).filter(([key]) => !provided.some(each => each.key === key)),
   )
+}
+
+function isUp(app: App, rooms: Rooms): boolean {
+  return rooms.store.releases.live(app.name) !== undefined && !isStopped(app, rooms)
+}
+
+/** No change is under way that could make it otherwise. */
+function isIdle({ name }: App, { queue }: Rooms): boolean {
+  return !queue.busy(name)
 }
 
 export function isStopped(app: App, { store }: Pick<Rooms, 'store'>): boolean {

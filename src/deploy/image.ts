@@ -1,4 +1,4 @@
-import type { Rooms } from '../core/rooms.ts'
+import { instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { AppName, Release } from '../types.ts'
 import { hasSite, removeSite, siteIn } from './site.ts'
 
@@ -13,22 +13,35 @@ const kept = 10
 /** Removes the tags of releases whose image is not among the last ten distinct ones. The live one and the one before always stay. */
 export async function collectImages(app: AppName, rooms: Rooms): Promise<void> {
   const { store, engine } = rooms
-  const releases = store.releases.list(app)
-  const served = releases.filter(each => each.state === 'live' || each.state === 'superseded')
-  const images = new Set([...new Set(served.map(each => each.image))].slice(0, kept))
-  for (const now of [store.releases.live(app), store.releases.previous(app)]) if (now) images.add(now.image)
-  const gone = releases.filter(each => each.state !== 'pending' && !images.has(each.image))
-  for (const each of gone) await engine.removeImage(imageTag(app, each.number, rooms))
-  await collectSites(app, gone, rooms)
+  const unwanted = () => {
+    const keep = wantedImages(app, store)
+    return store.releases.list(app).filter(each => each.state !== 'pending' && !keep.has(each.image))
+  }
+  const there = new Set((await engine.images(instanceLabels(rooms))).flatMap(each => each.tags))
+  const tags = unwanted().map(each => imageTag(app, each.number, rooms))
+  for (const tag of tags.filter(each => there.has(each))) await engine.removeImage(tag)
+  await collectSites(app, unwanted, rooms)
 }
 
-/** The folders of these releases, but for one that a change under way has taken up again since. */
-async function collectSites(name: AppName, gone: readonly Release[], rooms: Rooms): Promise<void> {
+/** Of the last ten distinct images that served, of the live release, the one before and any on its way. */
+function wantedImages(app: AppName, { releases }: Rooms['store']): Set<string> {
+  const all = releases.list(app)
+  const served = all.filter(each => each.state === 'live' || each.state === 'superseded')
+  const current = [
+    releases.live(app),
+    releases.previous(app),
+    ...all.filter(each => each.state === 'pending'),
+  ]
+  const last = [...new Set(served.map(each => each.image))].slice(0, kept)
+  return new Set([...last, ...current.flatMap(each => each?.image ?? [])])
+}
+
+/** Asked anew before each folder goes: a rollback may have taken it up meanwhile. */
+async function collectSites(name: AppName, unwanted: () => readonly Release[], rooms: Rooms): Promise<void> {
   const app = rooms.store.apps.find(name)
   if (!app) return
-  for (const site of new Set(gone.flatMap(each => siteIn(each.image) ?? []))) {
-    const pending = () =>
-      rooms.store.releases.list(name).some(each => each.state === 'pending' && siteIn(each.image) === site)
-    if ((await hasSite(app, site, rooms)) && !pending()) await removeSite(app, site, rooms)
+  for (const site of new Set(unwanted().flatMap(each => siteIn(each.image) ?? []))) {
+    const still = () => unwanted().some(each => siteIn(each.image) === site)
+    if ((await hasSite(app, site, rooms)) && still()) await removeSite(app, site, rooms)
   }
 }

@@ -18,6 +18,7 @@ export async function acceptPush(app: App, push: Push, call: Call, rooms: Rooms)
   for (const other of branches.filter(each => each !== deployed))
     keep(other, { app: app.name, deployBranch, call })
   if (!deployed || deployBranch === undefined) return
+  await refuseStale(app, deployed, deployBranch, rooms)
   const source = await rooms.repositories.source(app.name, deployed.new, {
     branch: deployBranch,
     quarantine: push.quarantine,
@@ -27,6 +28,17 @@ export async function acceptPush(app: App, push: Push, call: Call, rooms: Rooms)
     rooms.store.properties.set('git', app.name, 'first-branch', deployBranch)
     await rooms.repositories.setHead(app.name, deployBranch)
   }
+}
+
+/** Another push came before this one: git would refuse the ref, so nothing may be deployed for it. */
+async function refuseStale(app: App, ref: RefUpdate, branch: string, { repositories }: Rooms): Promise<void> {
+  const tip = await repositories.tip(app.name, branch)
+  if ((tip ?? '').replace(/^0+$/, '') === ref.old.replace(/^0+$/, '')) return
+  throw new UserError(
+    'fetch-first',
+    `${branch} has changed since this push began; nothing was changed.`,
+    `Look at what came before: git fetch davit, then push again.`,
+  )
 }
 
 /** Branches, and tags beside them, are taken; anything else is a mistake that would deploy nothing. */

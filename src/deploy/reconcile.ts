@@ -1,4 +1,6 @@
-import { destroyRest } from '../core/apps.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { finishDestroy } from '../core/apps.ts'
 import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
@@ -53,24 +55,29 @@ export function createReconciler(rooms: Rooms): Reconciler {
     now().catch((err: unknown) => rooms.log.warn({ err }, 'reconciling did not end; it is tried again'))
   }
 
+  const hear = async () => {
+    for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal: rooms.signal })) {
+      if (event.kind === 'reconnected' || telling.has(event.action)) quietly()
+    }
+  }
+
   return {
     now,
     async watch() {
       const timer = setInterval(quietly, everyMs)
       rooms.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
-      for await (const event of rooms.engine.events({
-        labels: instanceLabels(rooms),
-        signal: rooms.signal,
-      })) {
-        if (
-          event.kind === 'reconnected' ||
-          ['die', 'destroy', 'oom', 'stop', 'rename'].includes(event.action)
+      while (!rooms.signal.aborted) {
+        await hear().catch((err: unknown) =>
+          rooms.log.warn({ err }, "the engine's events broke off; listening again"),
         )
-          quietly()
+        await pause(1_000, undefined, { signal: rooms.signal }).catch(() => undefined)
       }
     },
   }
 }
+
+/** What the engine says when a container may have to be brought back. */
+const telling = new Set(['die', 'destroy', 'oom', 'stop', 'rename'])
 
 /** By container name: how often it was started again, when it is due, and whether it is down and waited with. */
 type Pauses = Map<string, { tries: number; until: number; waiting: boolean }>
@@ -78,6 +85,7 @@ type Pauses = Map<string, { tries: number; until: number; waiting: boolean }>
 async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
   await resume(rooms)
   await removeUnknown(rooms)
+  await removeUnknownNetworks(rooms)
   const infos = await rooms.engine.containers(instanceLabels(rooms))
   const containers = rooms.store.containers.list()
   for (const name of pauses.keys()) if (!containers.some(each => each.name === name)) pauses.delete(name)
@@ -85,7 +93,7 @@ async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
     // The apps before took their time: this one may be gone by now, or its name another's.
     const app = rooms.store.apps.find(name)
     try {
-      if (app?.retired && !rooms.queue.busy(name)) await destroyRest(app, rooms)
+      if (app?.retired && !rooms.queue.busy(name)) await finishDestroy(app, rooms)
       else if (app && !app.retired) await reconcileApp(app, infos, pauses, rooms)
     } catch (err) {
       rooms.log.warn({ err, app: name }, 'an app could not be reconciled; it is tried again')
@@ -208,6 +216,21 @@ async function removeUnknown(rooms: Rooms): Promise<void> {
   for (const each of left) {
     rooms.log.warn({ container: each.name }, 'removing a container that nothing wants')
     await rooms.engine.remove(each.name)
+  }
+}
+
+/** Networks of ours that no row names: made, and then their making was said to have failed. */
+async function removeUnknownNetworks(rooms: Rooms): Promise<void> {
+  const networks = await rooms.engine.networks()
+  const known = new Set(rooms.store.networks.list().map(each => each.name))
+  const ours = networks.filter(each => each.labels['com.davit.instance'] === rooms.settings.instance)
+  for (const { name } of ours.filter(each => !known.has(each.name))) {
+    await rooms.engine
+      .removeNetwork(name)
+      .then(() => rooms.log.warn({ network: name }, 'removed a network that nothing wants'))
+      .catch((err: unknown) =>
+        rooms.log.warn({ err, network: name }, 'a network that nothing wants stays for now'),
+      )
   }
 }
 

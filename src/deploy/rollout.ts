@@ -40,7 +40,7 @@ export async function rollout(change: Rollout, call: Call, rooms: Rooms): Promis
   const plan = await planOf(change, call, rooms)
   const started = await start(plan, { app, release }, call, rooms)
   await point(change, { plan, started }, call, rooms)
-  await rooms.hooks.afterRelease({ app, release }, { ...call, signal: rooms.signal })
+  await rooms.hooks.afterRelease({ app, release }, { ...call, signal: rooms.last })
   return plan
 }
 
@@ -183,7 +183,7 @@ async function point(
   const step = store.steps.advance(change.step, { phase: 'pointing' })
   crashAt('pointing:recorded', rooms.settings)
   const containers = [...plan.keep, ...started]
-  await rooms.routes.point(app, { containers, release }, { ...call, signal: rooms.signal })
+  await rooms.routes.point(app, { containers, release }, { ...call, signal: rooms.last })
   crashAt('pointing:pointed', rooms.settings)
   const old = store.transaction(() => {
     if (release.state === 'pending') store.releases.makeLive(app.name, release.number)
@@ -196,5 +196,6 @@ async function point(
     return retire.begin(app, plan.retire, rooms)
   })
   crashAt('live', rooms.settings)
+  call.live?.()
   if (old) rooms.background.run(`retire ${old.id}`, () => retire.finish(old, rooms))
 }

@@ -5,12 +5,14 @@ import type { App, AppName, Call, Container, Release, Route } from '../types.ts'
 import { isStopped } from './deploy.ts'
 import { siteIn, sitePath } from './site.ts'
 
-/** The table as the daemon last told it to the proxy. */
+/** The table as the daemon last told it to the proxy. One app's routes are told one after another. */
 export interface Routes {
   /** Leads the app's domains to the web processes among these containers, or to the release's files, in every worker, before it answers. */
   point(app: App, to: Aim, call: Call): Promise<void>
-  /** The same with the live release and the wanted containers: after a change of domains, or to take a pointing back. */
+  /** The app's domains as they are now, to where they lead already: a change under way keeps its say over containers. */
   refresh(app: App, call: Call): Promise<void>
+  /** To the live release and the wanted containers, even where a plugin that shapes routes fails: takes a pointing back. */
+  pointBack(app: App, call: Call): Promise<void>
   forget(app: AppName): Promise<void>
   /** The whole table, as at the daemon's start. */
   syncAll(): Promise<void>
@@ -22,32 +24,78 @@ export interface Aim {
   readonly release: Release | undefined
 }
 
+interface Told {
+  readonly aim: Aim
+  readonly route: Route
+}
+
 export function createRoutes(cellar: Cellar): Routes {
-  const told = new Map<string, Route>()
-  const routes: Routes = {
-    async point(app, to, call) {
-      const route = await routeTo(app, to, { call, cellar })
-      told.set(app.name, route)
-      await cellar.edge.point(route)
-    },
-    refresh: (app, call) => routes.point(app, wanted(app, cellar), call),
-    async forget(app) {
-      told.delete(app)
-      await cellar.edge.forget(app)
-    },
-    async syncAll() {
-      const call = ownCall(cellar)
-      for (const app of cellar.store.apps.list().filter(each => !each.retired))
-        told.set(app.name, await routeTo(app, wanted(app, cellar), { call, cellar }))
-      await cellar.edge.sync([...told.values()])
-    },
+  const told = new Map<AppName, Told>()
+  const inTurn = createTurns()
+
+  const tell = async (app: App, { aim, route }: Told) => {
+    told.set(app.name, { aim, route })
+    await cellar.edge.point(route)
   }
+  const shaped = async (app: App, aim: Aim, call: Call): Promise<Told> => ({
+    aim,
+    route: await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call),
+  })
+  const asBefore = (app: App, aim: Aim): Told => ({
+    aim,
+    route: { ...told.get(app.name)?.route, ...plainRoute(app, aim, cellar) },
+  })
+
+  const table = () => [...told.values()].map(each => each.route)
   cellar.edge.onConnect(() => {
     cellar.edge
-      .sync([...told.values()])
+      .sync(table())
       .catch((err: unknown) => cellar.log.warn({ err }, 'the proxy did not take the table'))
   })
-  return routes
+
+  return {
+    point: (app, aim, call) => inTurn(app.name, async () => tell(app, await shaped(app, aim, call))),
+    refresh: (app, call) =>
+      inTurn(app.name, async () =>
+        tell(app, await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)),
+      ),
+    pointBack: (app, call) =>
+      inTurn(app.name, async () => {
+        const aim = wanted(app, cellar)
+        const route = await shaped(app, aim, call).catch((err: unknown) => {
+          cellar.log.error({ err, app: app.name }, 'a route is taken back without its plugins')
+          return asBefore(app, aim)
+        })
+        await tell(app, route)
+      }),
+    forget: app =>
+      inTurn(app, async () => {
+        told.delete(app)
+        await cellar.edge.forget(app)
+      }),
+    async syncAll() {
+      const call = ownCall(cellar)
+      for (const app of cellar.store.apps.list().filter(each => !each.retired)) {
+        told.set(
+          app.name,
+          await shaped(app, wanted(app, cellar), call).catch(() => asBefore(app, wanted(app, cellar))),
+        )
+      }
+      await cellar.edge.sync(table())
+    },
+  }
+}
+
+/** Work on one app begins when the one before has settled. */
+function createTurns() {
+  const last = new Map<AppName, Promise<unknown>>()
+  return <T>(app: AppName, work: () => Promise<T>): Promise<T> => {
+    const mine = (last.get(app) ?? Promise.resolve()).then(work)
+    const settled = mine.catch(() => undefined)
+    last.set(app, settled)
+    void settled.then(() => last.get(app) === settled && last.delete(app))
+    return mine
+  }
 }
 
 function wanted(app: App, cellar: Cellar): Aim {
@@ -58,18 +106,13 @@ function wanted(app: App, cellar: Cellar): Aim {
   }
 }
 
-async function routeTo(
-  app: App,
-  { containers, release }: Aim,
-  { call, cellar }: { call: Call; cellar: Cellar },
-): Promise<Route> {
+function plainRoute(app: App, { containers, release }: Aim, cellar: Cellar): Route {
   const site = release && siteIn(release.image)
   const web = containers.filter(each => each.process === 'web')
-  const route: Route = {
+  return {
     app: app.name,
     domains: Object.fromEntries(hostnamesOf(app.name, cellar.store).map(each => [each, true as const])),
     upstreams: Object.fromEntries(web.map(each => [each.name, { host: each.address, port: each.port }])),
     ...(site === undefined ? {} : { files: sitePath(app, site, cellar) }),
   }
-  return cellar.hooks.shapeRoute(route, { app }, call)
 }

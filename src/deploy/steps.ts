@@ -48,7 +48,7 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   if (!now || !app) return
   const { release, tags = [], site } = now.data as RolloutData
   await rooms.routes
-    .refresh(app, ownCall(rooms))
+    .pointBack(app, ownCall(rooms))
     .catch((err: unknown) => log.warn({ err }, 'the proxy is told when it is back'))
   crashAt('undo:pointed', rooms.settings)
   const begun = store.containers.of(step.app).filter(each => each.state === 'starting')
@@ -81,7 +81,7 @@ async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
 export async function resume(rooms: Rooms): Promise<void> {
   for (const step of rooms.store.steps.list()) {
     if (rooms.queue.busy(step.app)) continue
-    if (step.kind === 'rename') rooms.background.run(`rename ${step.id}`, () => renaming.finish(step, rooms))
+    if (step.kind === 'rename') rooms.background.run(`rename ${step.id}`, () => finishRename(step, rooms))
     else if (step.kind === 'retire')
       rooms.background.run(`retire ${step.id}`, () => retire.finish(step, rooms))
     else await undoInterrupted(step, rooms)
@@ -96,4 +96,10 @@ async function undoInterrupted(step: Step, rooms: Rooms): Promise<void> {
   await queue
     .exclusive(step.app, 'an undo', ownCall(rooms), () => undo(step, reason, rooms))
     .catch((err: unknown) => log.error({ err, app: step.app }, 'an undo failed; it is tried again'))
+}
+
+async function finishRename(step: Step, rooms: Rooms): Promise<void> {
+  await rooms.queue.exclusive(step.app, `the renaming of ${step.app}`, ownCall(rooms), () =>
+    renaming.finish(step, rooms),
+  )
 }

@@ -1,4 +1,5 @@
 import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
+import type { AppName } from '../types.ts'
 import { collectImages } from './image.ts'
 
 /** How often, by the clock: at a quiet hour, and not at the full one, when everything else runs. */
@@ -11,14 +12,20 @@ export const upkeepAt = '43 3 * * *'
 export async function upkeep(rooms: Rooms): Promise<void> {
   for (const app of rooms.store.apps.list()) {
     if (rooms.queue.busy(app.name)) continue
-    await collectImages(app.name, rooms)
-    await removeEndedTasks(app.name, rooms)
-    await rooms.repositories.gc(app.name, { signal: rooms.signal })
+    await upkeepOf(app.name, rooms).catch((err: unknown) =>
+      rooms.log.warn({ err, app: app.name }, 'the upkeep of an app failed; it is tried again'),
+    )
   }
   await removeUntagged(rooms)
 }
 
-async function removeEndedTasks(app: Parameters<typeof containersOf>[0], rooms: Rooms): Promise<void> {
+async function upkeepOf(app: AppName, rooms: Rooms): Promise<void> {
+  await collectImages(app, rooms)
+  await removeEndedTasks(app, rooms)
+  await rooms.repositories.gc(app, { signal: rooms.signal })
+}
+
+async function removeEndedTasks(app: AppName, rooms: Rooms): Promise<void> {
   const infos = await containersOf(app, rooms)
   const ended = infos.filter(
     each => each.labels['com.davit.task'] && (each.state === 'exited' || each.state === 'dead'),

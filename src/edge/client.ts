@@ -65,11 +65,17 @@ function keepLine(socketPath: string, log: Logger): Line {
   function dial() {
     socket = connect(socketPath)
     const next = speak(socket)
-    socket.once('connect', async () => {
+    const greet = async () => {
       const answer = await next.ask({ verb: 'hello', version: wireVersion }, Date.now() + patienceMs)
       if (answer !== 'lost' && answer.ok) return ready(next)
       if (answer !== 'lost') log.error(`the proxy does not take us: ${answer.error}`)
       socket?.destroy()
+    }
+    socket.once('connect', () => {
+      greet().catch((error: unknown) => {
+        log.warn(`the proxy does not answer: ${messageOf(error)}`)
+        socket?.destroy()
+      })
     })
     socket.on('error', error => log.debug(`the proxy's socket: ${messageOf(error)}`))
     socket.once('close', again)

@@ -51,7 +51,11 @@ export interface Repositories {
   gc(app: string, options: { signal: AbortSignal }): Promise<void>
 }
 
-export type Accept = (
-  push: Push,
-  tools: { say: (line: string) => void; signal: AbortSignal },
-) => Promise<number>
+export type Accept = (push: Push, tools: PushTools) => Promise<number>
+
+export interface PushTools {
+  readonly say: (line: string) => void
+  readonly signal: AbortSignal
+  /** From now on the push is taken, even if the pusher leaves: what it brought is live. */
+  readonly keep: () => void
+}

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 
 import { UserError } from '../errors.ts'
 import { ended, type Git } from './git.ts'
-import type { Accept, GitStreams, Push } from './push.ts'
+import type { Accept, GitStreams, Push, PushTools } from './push.ts'
 import { connect, protocolEnv } from './service.ts'
 
 /**
@@ -14,9 +14,14 @@ import { connect, protocolEnv } from './service.ts'
  * and `accept` has settled; what `accept` throws rejects the push and is thrown again here.
  */
 export async function receive(git: Git, repo: string, streams: GitStreams, accept: Accept): Promise<number> {
+  let kept = false
+  const left = new AbortController()
+  const leave = () => kept || left.abort()
+  streams.signal.addEventListener('abort', leave, { once: true })
+  if (streams.signal.aborted) leave()
   const child = git.start(repo, ['receive-pack', '.'], {
     env: protocolEnv(streams),
-    signal: streams.signal,
+    signal: left.signal,
     talking: true,
   })
   const hook = hookOf(child)
@@ -25,9 +30,12 @@ export async function receive(git: Git, repo: string, streams: GitStreams, accep
     hook.hangUp()
     over.abort()
   })
-  connect(child, streams)
-  const signal = AbortSignal.any([streams.signal, over.signal])
-  const [exit, talk] = await Promise.allSettled([ended(child), converse(hook, accept, signal)])
+  connect(child, streams, { stays: () => kept })
+  const keep = () => {
+    kept = true
+  }
+  const signal = AbortSignal.any([left.signal, over.signal])
+  const [exit, talk] = await Promise.allSettled([ended(child), converse(hook, accept, { signal, keep })])
   if (exit.status === 'rejected') throw exit.reason
   if (talk.status === 'rejected') throw talk.reason
   return exit.value
@@ -48,11 +56,15 @@ export async function checkHook(hooks: string): Promise<void> {
   }
 }
 
-async function converse(hook: Hook, accept: Accept, signal: AbortSignal): Promise<void> {
+async function converse(
+  hook: Hook,
+  accept: Accept,
+  tools: Pick<PushTools, 'signal' | 'keep'>,
+): Promise<void> {
   let exit = 1
   try {
     const push = await hook.push
-    if (push) exit = await accept(push, { say: hook.say, signal })
+    if (push) exit = await accept(push, { say: hook.say, ...tools })
   } finally {
     hook.end(exit)
   }

@@ -22,9 +22,20 @@ export function protocolEnv({ protocol }: GitStreams): Env {
   return protocol && /^version=[0-2]$/.test(protocol) ? { GIT_PROTOCOL: protocol } : {}
 }
 
-/** Joins git's pipes with the client's streams, each waiting for the other; a client that stops listening ends git. */
-export function connect(child: ChildProcess, { stdin, stdout, stderr }: GitStreams): void {
-  const gone = () => endGroup(child)
+/**
+ * Joins git's pipes with the client's streams, each waiting for the other. A client that stops listening ends git, unless it `stays`:
+ * then it goes on with nobody to hear it.
+ */
+export function connect(
+  child: ChildProcess,
+  { stdin, stdout, stderr }: GitStreams,
+  { stays = () => false }: { stays?: () => boolean } = {},
+): void {
+  const gone = () => {
+    if (!stays()) return endGroup(child)
+    child.stdout!.unpipe(stdout).resume()
+    child.stderr!.unpipe(stderr).resume()
+  }
   const noMore = () => child.stdin?.end()
   stdin.pipe(child.stdin!)
   stdin.once('close', noMore).once('error', noMore)

@@ -61,6 +61,7 @@ export function workshop(
     hooks: createDriver(() => members),
     log,
     signal: ended.signal,
+    last: ended.signal,
   }
   const rooms = {
     ...cellar,

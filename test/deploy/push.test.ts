@@ -42,12 +42,18 @@ t.test('other branches are kept, and the push says so and how to deploy them', a
   ])
 })
 
+t.test('a push that another one overtook is refused before anything is built', async t => {
+  const { deploys, set } = await house(t)
+  set('deploy-branch', 'main')
+  await t.rejects(deploys([[one, two, 'refs/heads/main']]), { code: 'fetch-first' })
+})
+
 t.test('among several the deploy branch is deployed and the others are kept', async t => {
   const { deploys, set, said } = await house(t)
   set('deploy-branch', 'main')
   const pushed = await deploys([
     [none, one, 'refs/heads/work'],
-    [one, two, 'refs/heads/main'],
+    [none, two, 'refs/heads/main'],
     [one, none, 'refs/heads/old'],
     [none, one, 'refs/tags/v1'],
   ])
