@@ -41,10 +41,10 @@ export function createRoutes(cellar: Cellar): Routes {
     aim,
     route: await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call),
   })
-  const asBefore = (app: App, aim: Aim): Told => ({
-    aim,
-    route: { ...told.get(app.name)?.route, ...plainRoute(app, aim, cellar) },
-  })
+  const asBefore = (app: App, aim: Aim): Told => {
+    const { files: _, ...before } = told.get(app.name)?.route ?? {}
+    return { aim, route: { ...before, ...plainRoute(app, aim, cellar) } }
+  }
 
   const table = () => [...told.values()].map(each => each.route)
   cellar.edge.onConnect(() => {
