@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -31,11 +32,24 @@ export async function openOwnEngine(dir: string): Promise<OwnEngine> {
     async kill(awayMs) {
       child.kill('SIGKILL')
       await ended(child)
+      // Its containerd may outlive it and hold what the next one needs; what runs in containers goes on.
+      await killAll(await processesIn(dir, /\/containerd$/))
       await pause(awayMs)
-      await rm(join(dir, 'docker.pid'), { force: true })
-      child = await start(dir, socket)
+      child = await started(dir, socket)
     },
     close: () => end(dir, child),
+  }
+}
+
+/** As a service manager would: once more when it ends before it is up. */
+async function started(dir: string, socket: string): Promise<ChildProcess> {
+  for (let tries = 1; ; tries++) {
+    await rm(join(dir, 'docker.pid'), { force: true })
+    try {
+      return await start(dir, socket)
+    } catch (error) {
+      if (tries === 3) throw error
+    }
   }
 }
 
@@ -43,7 +57,7 @@ async function start(dir: string, socket: string): Promise<ChildProcess> {
   const words = [
     ...['--host', `unix://${socket}`, '--pidfile', join(dir, 'docker.pid')],
     ...['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')],
-    ...['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
+    ...['--bridge', await ensureBridge(dir), '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
     ...['--userland-proxy=false', '--log-level', 'warn'],
   ]
   // A session of its own: Ctrl-C must not end it before what runs on it is taken away.
@@ -60,6 +74,19 @@ async function start(dir: string, socket: string): Promise<ChildProcess> {
   }
   const said = await readFile(join(dir, 'log'), 'utf8')
   throw new Error(`An engine of one's own did not start:\n${said.split('\n').slice(-10).join('\n')}`)
+}
+
+/** Of its own and unused: with `none` an engine takes the host's docker0 away, which is another engine's. */
+async function ensureBridge(dir: string): Promise<string> {
+  const name = bridgeOf(dir)
+  await run('ip', ['link', 'add', 'name', name, 'type', 'bridge'])
+  await run('ip', ['addr', 'replace', '198.18.0.1/24', 'dev', name])
+  return name
+}
+
+/** Names of interfaces have at most 15 characters. */
+function bridgeOf(dir: string): string {
+  return `dv${createHash('sha256').update(dir).digest('hex').slice(0, 10)}`
 }
 
 export function docker(socket: string, ...words: string[]) {
@@ -85,24 +112,34 @@ async function end(dir: string, child: ChildProcess): Promise<void> {
   const last = setTimeout(() => child.kill('SIGKILL'), 20_000)
   await ended(child)
   clearTimeout(last)
-  for (const pid of await processesIn(dir)) process.kill(pid, 'SIGKILL')
+  await killAll(await processesIn(dir, /\/(dockerd|containerd|containerd-shim|containerd-shim-runc-v2)$/))
+  await run('ip', ['link', 'delete', bridgeOf(dir)])
   await unmount(dir)
   await rm(dir, { recursive: true, force: true })
 }
 
 /** What a killed engine left running: all of it names the folder. */
-async function processesIn(dir: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).map(Number).filter(each => each > 1 && each !== process.pid)
+async function processesIn(dir: string, programs: RegExp): Promise<number[]> {
+  const pids = (await readdir('/proc')).map(Number).filter(each => each > 1)
   const found = await Promise.all(
     pids.map(async pid => {
       const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
       const program = await readlink(`/proc/${pid}/exe`).catch(() => '')
-      return (
-        /(containerd|containerd-shim|containerd-shim-runc-v2|dockerd)$/.test(program) && command.includes(dir)
-      )
+      return programs.test(program) && command.includes(`${dir}/`)
     }),
   )
   return pids.filter((_, at) => found[at])
+}
+
+async function killAll(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+  while (pids.some(pid => existsSync(`/proc/${pid}`))) await pause(20)
 }
 
 async function unmount(dir: string): Promise<void> {
