@@ -13,7 +13,7 @@ import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
 import { acceptPush } from './deploy/push.ts'
 import { createQueue } from './deploy/queue.ts'
-import { createReconciler, removeTasks } from './deploy/reconcile.ts'
+import { createReconciler, ensureRepositories, removeTasks } from './deploy/reconcile.ts'
 import { createRoutes } from './deploy/routes.ts'
 import { createSlots, usualBuilds } from './deploy/slots.ts'
 import { resume } from './deploy/steps.ts'
@@ -103,8 +103,9 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
     .catch((err: unknown) => log.warn({ err }, 'the proxy is told the table when it is there'))
   await removeTasks(rooms)
   await resume(rooms)
+  await ensureRepositories(rooms)
   const reconciler = createReconciler(rooms)
-  await reconciler.now()
+  // After a reboot there is much to bring back; people need not wait for it.
   rooms.background.run('reconcile', () => reconciler.watch())
   schedule({ name: 'upkeep', at: upkeepAt, run: () => upkeep(rooms) }, { log, signal })
 

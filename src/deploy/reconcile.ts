@@ -64,6 +64,7 @@ export function createReconciler(rooms: Rooms): Reconciler {
   return {
     now,
     async watch() {
+      quietly()
       const timer = setInterval(quietly, everyMs)
       rooms.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
       while (!rooms.signal.aborted) {
@@ -117,6 +118,11 @@ async function reconcileApp(
     if (serves(info, container, rooms)) forgive(container, info, pauses)
     else if (due(container, pauses) && !(await bringBack(container, info, rooms))) wait(container, pauses)
   }
+}
+
+/** Before anybody may push: one that is missing is made. */
+export async function ensureRepositories(rooms: Rooms): Promise<void> {
+  for (const app of rooms.store.apps.list()) if (!app.retired) await ensureRepository(app, rooms)
 }
 
 /** A daemon killed while it made an app may have left the row alone. A renaming moves the repository itself. */
