@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
@@ -20,10 +21,19 @@ async function bench(stage: Stage, { only, rounds }: Wanted): Promise<void> {
   ]
   const outcomes: Outcome[] = []
   for (const contest of contests) outcomes.push(await takeTurns(contest))
-  if (outcomes.length > 0) console.log(outcomeTable(outcomes))
+  if (outcomes.length > 0) console.log(`${conditions()}\n\n${outcomeTable(outcomes)}`)
   if (!only.has('memory')) return
   const last = await idleMemory(box.daemonPid, 10_000)
   console.log(`\n${memoryTable({ 'at first': first, afterwards: last }, { target: 220 })}`)
+}
+
+/** What a reader of the table has to know. */
+function conditions(): string {
+  const [minute] = loadavg()
+  return [
+    `${availableParallelism()} cores, load ${minute!.toFixed(1)}. Medians (least – most); the ratio of the medians (of one round).`,
+    'Every SSH connection is new, with curve25519-sha256 on both sides. Without Davit: OpenSSH, git and the engine as they come.',
+  ].join('\n')
 }
 
 async function idleMemory(daemonPid: () => Promise<number>, quietMs: number) {

@@ -5,10 +5,13 @@ import { text } from 'node:stream/consumers'
 export interface PlainEngine {
   /** Builds a tar with a Dockerfile under the tag, from the cache where it can. */
   build(context: Buffer, tag: string): Promise<void>
+  /** A bridge network, as an app has one. */
+  createNetwork(name: string): Promise<void>
+  removeNetwork(name: string): Promise<void>
   /** Answers the container's id. */
-  create(image: string): Promise<string>
+  create(image: string, network: string): Promise<string>
   start(id: string): Promise<void>
-  address(id: string): Promise<string>
+  address(id: string, network: string): Promise<string>
   remove(id: string): Promise<void>
   removeImage(tag: string): Promise<void>
 }
@@ -25,17 +28,24 @@ export function openPlainEngine({ socketPath }: { socketPath: string }): PlainEn
       const words = await ask('POST', `/build?version=2&rm=1&t=${encodeURIComponent(tag)}`, context)
       if (/^\{"error/m.test(words)) throw new Error(words.slice(-500))
     },
-    async create(image) {
-      return (JSON.parse(await ask('POST', '/containers/create', { Image: image })) as { Id: string }).Id
+    async createNetwork(name) {
+      await ask('POST', '/networks/create', { Name: name, CheckDuplicate: true })
+    },
+    async removeNetwork(name) {
+      await ask('DELETE', `/networks/${name}`)
+    },
+    async create(image, network) {
+      const wanted = { Image: image, HostConfig: { NetworkMode: network } }
+      return (JSON.parse(await ask('POST', '/containers/create', wanted)) as { Id: string }).Id
     },
     async start(id) {
       await ask('POST', `/containers/${id}/start`)
     },
-    async address(id) {
+    async address(id, network) {
       const { NetworkSettings } = JSON.parse(await ask('GET', `/containers/${id}/json`)) as {
-        NetworkSettings: { IPAddress: string }
+        NetworkSettings: { Networks: Record<string, { IPAddress: string }> }
       }
-      return NetworkSettings.IPAddress
+      return NetworkSettings.Networks[network]!.IPAddress
     },
     async remove(id) {
       await ask('DELETE', `/containers/${id}?force=1&v=1`)

@@ -4,18 +4,53 @@ import { columns } from './turns.ts'
 
 export interface Kept {
   readonly name: string
-  /** Proportional set size, MB: pages that several share are split among them. */
+  /** Proportional set size, MB: pages that several of them share are split among them. */
   readonly pss: number
 }
 
-/** The daemon, its supervisor and all processes below that, as the kernel counts them (proc(5), smaps_rollup). */
+/**
+ * The daemon, its supervisor and all processes below that, as the kernel counts them (proc(5), smaps), but as if no other program ran
+ * from the same files: another Node would halve what the first one seems to keep.
+ */
 export function takeMemory(daemon: number): Kept[] {
   const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name))
   const parents = new Map(pids.map(pid => [Number(pid), parentOf(Number(pid))]))
   const top = parentOf(daemon)
   const isOurs = (pid: number | undefined): boolean =>
     pid === top || (pid !== undefined && isOurs(parents.get(pid)))
-  return [...parents.keys()].filter(isOurs).map(pid => ({ name: nameOf(pid), pss: pssOf(pid) }))
+  const taken = [...parents.keys()].filter(isOurs).map(pid => ({ pid, ...mapped(pid) }))
+  const share = sharing(taken.map(each => each.files))
+  return taken.map(({ pid, own, files }) => {
+    const shared = [...files].map(([file, kb]) => kb * share(file))
+    return { name: nameOf(pid), pss: (own + sum(shared)) / 1024 }
+  })
+}
+
+interface Mapped {
+  /** Memory that is no file's, kB. */
+  readonly own: number
+  /** Resident kB by file. */
+  readonly files: ReadonlyMap<string, number>
+}
+
+function mapped(pid: number): Mapped {
+  const files = new Map<string, number>()
+  let own = 0
+  for (const each of read(`/proc/${pid}/smaps`).split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)) {
+    const file = /^\S+ \S+ \S+ \S+ \d+ +(\/.*)$/m.exec(each)?.[1]
+    const kb = (field: string) => Number(new RegExp(`^${field}: +(\\d+) kB$`, 'm').exec(each)?.[1] ?? 0)
+    if (file === undefined) own += kb('Pss')
+    else files.set(file, (files.get(file) ?? 0) + kb('Rss'))
+  }
+  return { own, files }
+}
+
+/** Of a file, what the one with the most has resident is there once; each has its part of that. */
+function sharing(all: readonly Mapped['files'][]): (file: string) => number {
+  return file => {
+    const each = all.map(files => files.get(file) ?? 0)
+    return Math.max(...each) / (sum(each) || 1)
+  }
 }
 
 /** One column for each time it was taken; the sum in the last line. */
@@ -24,7 +59,7 @@ export function memoryTable(
   { target }: { target: number },
 ): string {
   const times = Object.values(taken)
-  const sums = times.map(sum)
+  const sums = times.map(kept => sum(kept.map(each => each.pss)))
   const met = sums.every(each => each <= target)
   return columns([
     ['idle memory (PSS)', ...Object.keys(taken), ''],
@@ -33,8 +68,8 @@ export function memoryTable(
   ])
 }
 
-function sum(kept: readonly Kept[]): number {
-  return kept.reduce((total, { pss }) => total + pss, 0)
+function sum(values: readonly number[]): number {
+  return values.reduce((total, each) => total + each, 0)
 }
 
 function parentOf(pid: number): number | undefined {
@@ -47,10 +82,6 @@ function nameOf(pid: number): string {
   const words = read(`/proc/${pid}/cmdline`).split('\0').filter(Boolean)
   const program = words.findIndex(word => word.endsWith('.ts'))
   return words[program + 1] ?? words[program]?.replace(/^.*\/|\.ts$/g, '') ?? String(pid)
-}
-
-function pssOf(pid: number): number {
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) / 1024
 }
 
 function mb(value: number): string {
