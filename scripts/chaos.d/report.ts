@@ -61,15 +61,12 @@ export function reportOf(happened: Happened): Report {
   ]
   const fine =
     [unexplained, wrong, unasked, away, left].every(each => each.length === 0) && last?.fine !== false
-  return {
-    fine,
-    lines: [
-      ...lines,
-      fine
-        ? '=====> Everything is explained, and nothing is left over'
-        : '=====> Not everything is explained',
-    ],
-  }
+  return { fine, lines: [...lines, `=====> ${verdict(fine, last)}`] }
+}
+
+function verdict(fine: boolean, last: Change | undefined): string {
+  if (!last) return 'Ended early'
+  return fine ? 'Everything is explained, and nothing is left over' : 'Not everything is explained'
 }
 
 /** What may have cost the visit: a fault, or for a WebSocket the end of the container it led to. */
@@ -108,9 +105,9 @@ function table({ strikes, visits }: Happened): string[] {
   return names.map(name => {
     const mine = strikes.filter(each => each.fault.name === name)
     const cost = visits.filter(visit => mine.some(each => explains(each, visit))).length
-    const back = mine.map(({ at, over }) => (over ?? Infinity) - at).sort((a, b) => a - b)
-    const middle = back[Math.floor(back.length / 2)]
-    return `       ${name.padEnd(17)} ${String(mine.length).padStart(3)} times, cost ${cost} visits, back after ${middle} ms (the longest ${back.at(-1)} ms)`
+    const back = mine.flatMap(({ at, over }) => (over === undefined ? [] : over - at)).sort((a, b) => a - b)
+    const middle = back[Math.floor(back.length / 2)] ?? 0
+    return `       ${name.padEnd(17)} ${String(mine.length).padStart(3)} times, cost ${cost} visits, back after ${middle} ms (the longest ${back.at(-1) ?? 0} ms)`
   })
 }
 

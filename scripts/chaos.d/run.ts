@@ -35,16 +35,17 @@ export async function chaos({ kills, minutes, seed, faults, say, signal }: Chaos
     if (!first.fine) throw new Error(`The first push failed:\n${first.said}`)
     await ground.box.ssh('checks:set shop wait-to-retire 2')
     const began = Date.now()
-    const until = AbortSignal.any([signal, AbortSignal.timeout(minutes * 60_000)])
     const over = new AbortController()
     const visitors = openVisitors({ port: ground.box.httpPort, host: 'shop.localhost' })
     const work = crew.busy(AbortSignal.any([signal, over.signal]))
+    const until = began + minutes * 60_000
     const strikes = await strikeAll(ground, {
       kills,
+      until,
       faults,
       say,
       began,
-      signal: until,
+      signal,
       random: randomOf(seed),
     })
     over.abort()
@@ -60,6 +61,7 @@ export async function chaos({ kills, minutes, seed, faults, say, signal }: Chaos
 
 interface Striking {
   readonly kills: number
+  readonly until: number
   readonly faults: readonly Fault[]
   readonly say: (line: string) => void
   readonly began: number
@@ -70,11 +72,11 @@ interface Striking {
 /** One in four does not wait until the one before is got over. */
 async function strikeAll(
   ground: Ground,
-  { kills, faults, say, began, signal, random }: Striking,
+  { kills, until, faults, say, began, signal, random }: Striking,
 ): Promise<readonly Strike[]> {
   const strikes: Strike[] = []
   const waits: Promise<void>[] = []
-  while (strikes.length < kills && !signal.aborted) {
+  while (strikes.length < kills && Date.now() < until && !signal.aborted) {
     await pause(random.between(200, 2_000), undefined, { signal }).catch(() => undefined)
     const fault = random.pick(faults)
     const hurry = random.next() < 0.25

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
 import t, { type Test } from 'tap'
 
 import { commands } from '../../src/commands/index.ts'
@@ -35,7 +37,8 @@ const changes: Readonly<Record<string, Change>> = {
     statuses: [404],
     back: ({ box }) => box.ssh('apps:rename ship shop'),
   },
-  destroy: { make: ({ box }) => box.ssh('--force apps:destroy shop'), statuses: [404] },
+  // Whoever is being answered by an app while it is destroyed is cut off.
+  destroy: { make: ({ box }) => box.ssh('--force apps:destroy shop'), statuses: [404, 502] },
 }
 
 const built = crashPoints.filter(
@@ -65,13 +68,18 @@ async function killedAt(point: CrashPoint, t: Test, world: World): Promise<void>
   const visitors = openVisitors({ port: box.httpPort, host: 'shop.localhost' }, ['kept', 'new', 'slow'])
   await visitors.next(({ outcome }) => outcome.kind === 'answered' && outcome.version === before)
 
-  const killed = box.logged(/the daemon ended by SIGKILL/)
+  const killed = within(30_000, box.logged(/the daemon ended by SIGKILL/), `${point} was not passed`)
   const ready = killed.then(() => box.logged(/"msg":"ready: /))
   await Promise.all([change.make(world), killed])
   await ready
   t.same(await settled(box, { withinMs: 10_000 }), [], 'nothing is left over')
   await visitors.next(() => true)
   await visitors.stop()
+  if (change === push) {
+    // Before it was live the change never was; afterwards it stands.
+    const now = point === 'live' ? world.version() : before
+    t.match(await box.get('shop.localhost', '/now'), { status: 200, body: `/now ${now}\n` })
+  }
 
   const seen = sights(visitors.visits)
   const allowed = [before, world.version(), ...(change.statuses ?? []).map(String)]
@@ -83,6 +91,13 @@ async function killedAt(point: CrashPoint, t: Test, world: World): Promise<void>
   await change.back?.(world)
   t.match(await world.push(), { code: 0 }, 'a further push works')
   t.match(await box.get('shop.localhost', '/after'), { status: 200, body: `/after ${world.version()}\n` })
+}
+
+async function within<T>(ms: number, promise: Promise<T>, otherwise: string): Promise<T> {
+  const late = new AbortController()
+  const limit = pause(ms, undefined, late).then(() => Promise.reject(new Error(otherwise)))
+  limit.catch(() => undefined)
+  return Promise.race([promise, limit]).finally(() => late.abort())
 }
 
 function kindOf(point: CrashPoint): string {
