@@ -12,7 +12,7 @@ import { plainEnv, root, type Settings, settingsEnv } from './settings.ts'
 
 /** Until a child is started again. Everybody's requests wait for the proxy, so it never waits long. */
 const patience = {
-  serve: { firstMs: 1000, longestMs: 30_000 },
+  serve: { firstMs: 250, longestMs: 10_000 },
   proxy: { firstMs: 100, longestMs: 2_000 },
 }
 
