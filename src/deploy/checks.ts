@@ -40,7 +40,7 @@ export async function ready(container: Container, readiness: Readiness, engine: 
     container.process === 'web'
       ? webJudge(container, readiness, { began, engine })
       : async () => waited() >= settledMs
-  for (let pause = 50; ; pause = Math.min(pause * 1.5, 1_000)) {
+  for (let pause = 10; ; pause = Math.min(pause * 1.5, 1_000)) {
     if (readiness.signal.aborted) throw new Cancelled()
     await stillUp(container, waited(), engine)
     const done = await whileUp(container, waited, judge, engine)
