@@ -11,6 +11,7 @@ settings=/etc/davit/settings
 units=(davit-http.socket davit-ssh.socket davit-proxy.service davit.service)
 
 domain=
+given_domain=
 ssh_port=
 http_port=
 https_port=
@@ -59,6 +60,7 @@ main() {
   step 'the settings' write_settings
   step 'the switch to this version' switch_program
   step 'the start' start
+  step 'the domain' settle_domain
   step 'keys' add_keys
   step=
   remove_old_programs
@@ -85,7 +87,7 @@ END
 
 take() {
   case $1 in
-    domain) domain=${2,,} ;;
+    domain) domain=${2,,} given_domain=$domain ;;
     key) key=$2 ;;
     ssh-port) is_port "$@" && ssh_port=$2 ;;
     http-port) is_port "$@" && http_port=$2 ;;
@@ -352,6 +354,19 @@ wait_until_ready() {
   fail 'Davit does not answer.' 'The lines above are the last of its log.'
 }
 
+# What a person set since the first start counts, unless --domain says otherwise now.
+settle_domain() {
+  local now
+  now=$(davit domains:report --global --domains-global-vhosts) || return 0
+  if [ -n "$given_domain" ] && [ "$now" != "$given_domain" ]; then
+    say "Apps are found under $given_domain from now on (before: ${now:-nothing})"
+    davit domains:set-global "$given_domain" >/dev/null
+    now=$given_domain
+  fi
+  domain=${now%% *}
+  domain=${domain:-$(own_name)}
+}
+
 # -------------------------------------------------------------------------------------------------------- keys
 
 # Your own only while there are none, so that a key that was taken away stays away. And only plain ones: a key with
@@ -398,7 +413,7 @@ say_what_next() {
        On your own machine, put this into ~/.ssh/config:
 
            Host davit
-             HostName $domain
+             HostName $(own_name)
              Port $ssh_port
              User davit
              ControlMaster auto

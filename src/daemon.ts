@@ -151,7 +151,7 @@ function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: S
   for (const { plugin, context } of members) {
     for (const command of plugin.commands ?? []) entries.set(command.name, { command, context })
   }
-  return session => dispatch(session, { entries, abouts, store, log, git })
+  return session => dispatch(session, { entries, abouts, store, log, git, remote: core.remote })
 }
 
 async function loadInto(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
@@ -50,7 +51,9 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = p
   const data = resolve(value('data', dev ? resolve(root, '.davit') : '/var/lib/davit'))
   const daemonUser = value('user', '')
   return {
-    instance: instanceName(value('instance', dev ? 'dev' : 'davit')),
+    instance: instanceName(
+      value('instance', dev ? `dev-${createHash('sha256').update(data).digest('hex').slice(0, 6)}` : 'davit'),
+    ),
     data,
     socket: resolve(value('socket', dev ? resolve(data, 'admin.sock') : '/run/davit/admin.sock')),
     sshListen: listen('ssh-listen', value('ssh-listen', '[::]:2222')),

@@ -24,6 +24,8 @@ export interface Desk {
   readonly abouts: Abouts
   readonly store: Store
   readonly log: Logger
+  /** What git pushes an app to. */
+  readonly remote: (app: string) => string
   /** git-receive-pack and its like: the words after splitting. Answers git's exit code. */
   readonly git: (words: readonly string[], session: Session) => Promise<number>
 }
@@ -96,7 +98,7 @@ function wordsOf({ args = {} }: Command, { force, words }: Request): readonly st
 /** `help`, `TOPIC:help`, `COMMAND --help`, `ssh host` alone, and a bare topic that lists nothing. */
 function findHelp({ name, words }: Request, { session, desk }: Asked): string | undefined {
   const commands = [...desk.entries.values()].map(each => each.command)
-  if (name === '') return greeting(session)
+  if (name === '') return greeting(session, desk)
   if (name === 'help') {
     const topic = words.find(each => !each.startsWith('-'))
     return (
@@ -129,12 +131,12 @@ function commandOrTopic(
     : commandHelp(command)
 }
 
-function greeting({ by }: Session): string {
+function greeting({ by }: Session, { remote }: Desk): string {
   return [
     `You are ${by.person}, ${by.role} here, with the key ${by.key}.`,
     '',
     'Make an app:        apps:create NAME',
-    'Put it live:        git remote add davit ssh://davit@HOST/NAME, then: git push davit main',
+    `Put it live:        git remote add davit ${remote('NAME')}, then: git push davit main`,
     'See what there is:  apps:list, logs APP, help',
   ].join('\n')
 }

@@ -31,19 +31,22 @@ export async function serveGit(words: readonly string[], session: Session, desk:
       streams,
     )
   }
-  return receivePush(await ensureApp(name, session, desk), { session, streams }, desk)
+  const known = desk.core.apps.find(name) !== undefined
+  return receivePush(await ensureApp(name, session, desk), { session, streams, known }, desk)
 }
 
 interface Incoming {
   readonly session: Session
   readonly streams: GitStreams
+  /** The app was there before the push. */
+  readonly known: boolean
 }
 
 /**
  * One push to an app at a time, until git has taken its refs: the next one is decided on what is there then. Answers git's exit code, or
  * the verdict's where git makes nothing of it.
  */
-async function receivePush(app: App, { session, streams }: Incoming, desk: GitDesk): Promise<number> {
+async function receivePush(app: App, { session, streams, known }: Incoming, desk: GitDesk): Promise<number> {
   const received = Promise.withResolvers<void>()
   let verdict = 0
   const decide = async (push: Push, call: Call) => {
@@ -70,6 +73,7 @@ async function receivePush(app: App, { session, streams }: Incoming, desk: GitDe
   try {
     const exit = await desk.repositories.receive(app.name, streams, async (push, { say, signal, keep }) => {
       const call = { by: session.by, out: createPushOut(say), signal, live: keep }
+      if (!known) call.out.step(`${app.name} is new: this push makes the app`)
       verdict = await inTurn(push, call).catch((error: unknown) =>
         report(error, call.out, { log: desk.log, id: 'push' }),
       )

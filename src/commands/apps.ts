@@ -27,7 +27,7 @@ export const commands = [
     async run({ app }, { core, out, by, signal }) {
       out.step(`Creating ${app}...`)
       await core.apps.create(app, { by, out, signal })
-      out(`Push to it with: git remote add davit ssh://davit@HOST/${app} && git push davit main`)
+      out(`Push to it with: git remote add davit ${core.remote(app)} && git push davit main`)
     },
   }),
 
@@ -77,7 +77,7 @@ export const commands = [
       context.core.apps.get(app)
       context.out.step(`Renaming ${app} to ${to}`)
       await context.core.apps.rename(app, to, { rollout: !skipDeploy }, context)
-      context.out(`Push to it with: git remote set-url davit ssh://davit@HOST/${to}`)
+      context.out(`Push to it with: git remote set-url davit ${context.core.remote(to)}`)
     },
   }),
 

@@ -75,9 +75,9 @@ export const commands = [
     name: 'builds:info',
     about: 'Show one build',
     reads: true,
-    args: { app: appName(), id, format },
+    args: { app: appName(), id: optional(id), format },
     run({ app, id, format }, { core, out }) {
-      const attempt = pick(core.apps.get(app).name, id, core.attempts)
+      const attempt = pick(core.apps.get(app).name, id ?? 'current', core.attempts)
       if (format === 'json') return out(JSON.stringify(toJson(attempt)))
       out.headline(`${app} build ${attempt.id}`)
       for (const [key, value] of Object.entries(toJson(attempt))) {
@@ -120,13 +120,15 @@ export const commands = [
     args: {
       app: optional(appName()),
       all: flag('all', { about: 'Of every app' }),
-      keep: option('keep', whole(0, 1000), { about: 'How many stay (0)' }),
+      keep: option('keep', whole(0, 1000), { about: 'How many stay, instead of the retention' }),
     },
     run({ app, all, keep }, { core, out }) {
       if (!app && !all)
         throw new UserError('bad-usage', 'APP is missing.', 'Usage: builds:prune (APP|--all) [--keep N]')
       for (const name of app ? [core.apps.get(app).name] : core.apps.list().map(each => each.name)) {
-        out(`${name}: ${core.attempts.prune(name, keep ?? 0)} builds forgotten`)
+        out(
+          `${name}: ${core.attempts.prune(name, keep ?? Number(core.properties.inForce('builds', name, 'retention', '20')))} builds forgotten`,
+        )
       }
     },
   }),

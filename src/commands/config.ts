@@ -75,6 +75,8 @@ export const commands = [
         pairs.map(([key, value]) => [key, encoded ? decoded(key, value) : value]),
       )
       for (const key of Object.keys(set)) context.out.detail(`${key}:  ***`)
+      if ('PORT' in set)
+        context.out.warn('PORT is stored, but containers get the port that Davit gives them.')
       await context.core.config.change(app, { set, restart: !noRestart }, context)
     },
   }),

@@ -119,6 +119,7 @@ export const commands = [
       context.core.apps.get(app)
       context.out.step(`Stopping ${app}`)
       await context.core.processes.stop(app, context)
+      context.out(`${app} is stopped`)
     },
   }),
 
@@ -131,6 +132,7 @@ export const commands = [
       context.out.step(`Starting ${app}`)
       if (!context.core.releases.live(app)) return context.out.warn(`${app} was never deployed`)
       await context.core.processes.start(app, context)
+      context.out(`${app} is started`)
     },
   }),
 

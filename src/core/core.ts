@@ -16,6 +16,7 @@ import { runTask } from './tasks.ts'
 export function createCore(version: string, rooms: Rooms): Core {
   return {
     version,
+    remote: app => remoteOf(app, rooms),
     apps: createApps(rooms),
     config: createConfig(rooms),
     domains: createDomains(rooms),
@@ -30,4 +31,9 @@ export function createCore(version: string, rooms: Rooms): Core {
       run: (app, words, io, call) => runTask(getApp(app, rooms), words, io, { call, rooms }),
     },
   }
+}
+
+function remoteOf(app: string, { settings }: Rooms): string {
+  const { port } = settings.sshListen
+  return `ssh://davit@HOST${port === 22 ? '' : `:${port}`}/${app}`
 }

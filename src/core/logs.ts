@@ -13,8 +13,10 @@ export async function* logsOf(app: App, options: LogsOptions, rooms: Rooms): Asy
     if (sources.length === 0)
       throw new UserError(
         'no-containers',
-        `${app.name} has no running container.`,
-        `Its releases: releases:list ${app.name}`,
+        options.process === undefined
+          ? `${app.name} has no container.`
+          : `${app.name} has no container of ${options.process}.`,
+        `See what runs: ps:report ${app.name}`,
       )
     yield* await lastOf(sources, options, rooms.engine)
     return
@@ -72,15 +74,21 @@ function toApp(from: string, { at, text }: LogLine): AppLogLine {
   return { at, from, text }
 }
 
-/** Merges the containers' streams as lines come; a container that starts later joins in with all it says. */
+/** It ends with the app. Merges the containers' streams as lines come; a container that starts later joins in with all it says. */
 async function* following(
   app: App,
   sources: readonly From[],
   options: LogsOptions,
   rooms: Rooms,
 ): AsyncIterable<AppLogLine> {
-  const { signal } = options
+  const gone = new AbortController()
+  const signal = AbortSignal.any([options.signal, gone.signal])
   const merged = createMerge(signal)
+  const watch = setInterval(() => {
+    const now = rooms.store.apps.list().find(each => each.id === app.id)
+    if (!now || now.retired) gone.abort()
+  }, 1_000)
+  signal.addEventListener('abort', () => clearInterval(watch), { once: true })
   const ends = new Map<string, Promise<unknown>>()
   const seen = new Map<string, Date>()
   const follow = (source: From, tail: number | undefined) => {
@@ -118,7 +126,11 @@ async function* following(
   }
   for (const source of sources) follow(source, options.tail)
   merged.add(newcomers)
-  yield* merged.lines()
+  try {
+    yield* merged.lines()
+  } finally {
+    gone.abort()
+  }
 }
 
 interface Merge {

@@ -12,7 +12,7 @@ import { defaultInterface } from './subnet.ts'
 export async function announce(app: App, call: Call, rooms: Rooms): Promise<void> {
   const { out } = call
   if (!isServed(app, rooms)) {
-    return out.headline(`${app.name} is deployed; it has no web process`)
+    return out.headline(`${app.name} is deployed; no web process runs`)
   }
   const hostnames = hostnamesOf(app.name, rooms.store).filter(each => !each.startsWith('*.'))
   if (hostnames.length === 0) {

@@ -23,7 +23,7 @@ export function createQueue(): Queue {
       void done.then(() => tails.get(app) === entry && tails.delete(app))
       try {
         if (before) {
-          call.out.step(`Waiting for ${before.what} to end`)
+          call.out.detail(`Waiting for ${before.what} to end`)
           await orCancelled(before.done, call.signal)
         }
         return await work()

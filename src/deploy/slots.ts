@@ -24,7 +24,7 @@ export function createSlots(limit: () => number): Slots {
       taken++
       return
     }
-    call.out.step(`Waiting for a place: ${taken} builds are under way`)
+    call.out.detail(`Waiting for a place: ${taken} builds are under way`)
     const turn = Promise.withResolvers<void>()
     waiting.push(turn.resolve)
     try {

@@ -16,6 +16,8 @@ import type {
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
 export interface Core {
   readonly version: string
+  /** What git pushes an app to; HOST stands for the name that the person reaches this host by. */
+  remote(app: string): string
   readonly apps: {
     find(name: string): App | undefined
     /** UserError `app-missing`, exit 20. */

@@ -39,6 +39,7 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
     abouts,
     store: rooms.store,
     log,
+    remote: app => `ssh://davit@HOST/${app}`,
     git: async words => {
       gits.push(words)
       return 0

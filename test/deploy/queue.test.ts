@@ -32,8 +32,8 @@ t.test('who waits is told for whom, and who need not wait is told nothing', asyn
   gate.resolve()
   await Promise.all(all)
   t.strictSame(first.lines, [])
-  t.strictSame(second.lines, ["-----> Waiting for ann's push to shop to end"])
-  t.strictSame(third.lines, ["-----> Waiting for bob's push to shop to end"])
+  t.strictSame(second.lines, ["       Waiting for ann's push to shop to end"])
+  t.strictSame(third.lines, ["       Waiting for bob's push to shop to end"])
 })
 
 t.test('different apps go side by side', async t => {

@@ -24,8 +24,8 @@ t.test('so many go side by side, the next waits and is told so, in the order the
     [
       [],
       [],
-      ['-----> Waiting for a place: 2 builds are under way'],
-      ['-----> Waiting for a place: 2 builds are under way'],
+      ['       Waiting for a place: 2 builds are under way'],
+      ['       Waiting for a place: 2 builds are under way'],
     ],
   )
   gates[1]!.resolve()

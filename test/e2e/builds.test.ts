@@ -14,10 +14,13 @@ t.test('what is under way can be seen, cancelled, locked out and renamed', async
     const slow = await box.checkout('broken-never-listens', 'slow')
     await slow.git('remote', 'set-url', 'davit', 'davit:shop')
     const pushing = slow.push('--force', 'main')
-    const watch = box.sshProcess(['davit', 'builds:output shop current'])
-    await once(watch, 'close')
     const follow = await untilRunning()
+    const watch = box.sshProcess(['davit', 'builds:output shop current'])
+    const [first] = await once(watch.stdout!, 'data')
+    t.match(String(first), /Building shop/, 'its output can be followed')
+    const watched = once(watch, 'close')
     t.match(await box.ssh('builds:cancel shop'), { code: 0, stdout: /Build \d+ is cancelled/ })
+    await watched
     const pushed = await pushing
     t.not(pushed.code, 0)
     t.match(pushed.text, /Cancelled before it was live/)
@@ -36,7 +39,7 @@ t.test('what is under way can be seen, cancelled, locked out and renamed', async
     )
     t.match((await box.ssh(`builds:info shop ${last.id}`)).stdout, /status: +succeeded/)
     t.match(await box.ssh('builds:info shop 999'), { code: 1, stderr: /no build 999/ })
-    t.match(await box.ssh('builds:prune shop'), { code: 0, stdout: /2 builds forgotten/ })
+    t.match(await box.ssh('builds:prune shop --keep 0'), { code: 0, stdout: /2 builds forgotten/ })
     t.match(await box.ssh('builds:output shop'), { code: 1, stderr: /has no builds/ })
   })
 
