@@ -16,7 +16,7 @@ const pair = {
       throw new UserError(
         'bad-pair',
         `${JSON.stringify(word.slice(0, 40))} is not KEY=VALUE.`,
-        'For example: config:set shop GREETING=hello',
+        `For example: config:set shop GREETING=hello; over SSH quote twice: "config:set shop GREETING='two words'"`,
       )
     return [readConfigKey(word.slice(0, at)), word.slice(at + 1)] as const
   }),

@@ -46,7 +46,7 @@ export async function ready(container: Container, readiness: Readiness, engine: 
     const done = await whileUp(container, waited, judge, engine)
     if (done) return
     if (waited() >= readiness.deadlineMs)
-      throw await notReady(container, { waitedMs: waited(), accepted: false }, engine)
+      throw await notReady(container, { waitedMs: readiness.deadlineMs, accepted: false }, engine)
     await delay(pause, undefined, { signal: readiness.signal }).catch(() => undefined)
   }
 }

@@ -22,7 +22,7 @@ const broken: readonly { readonly fixture: string; readonly says: RegExp; readon
   {
     kind: 'that never listens',
     fixture: 'broken-never-listens',
-    says: /web did not listen on port 5000 within \d s/,
+    says: /web did not listen on port 5000 within 4 s/,
   },
   {
     kind: 'that listens on loopback only',
