@@ -160,26 +160,18 @@ export interface Container {
   readonly state: ContainerState
 }
 
-// Traffic ------------------------------------------------------------------------------------------------
+// Sources and builds stand in source.ts, traffic in route.ts.
 
-/** Address and port of a container that answers HTTP. */
-export interface Upstream {
-  readonly host: string
-  readonly port: number
-}
-
-/** An app's domains to its upstreams. `*.x` stands for one label or more before `.x`. */
-export interface Route {
-  readonly app: AppName
-  readonly domains: Readonly<Record<string, true>>
-  /** Container name to its upstream. None: 503 while the app is stopped or was never deployed. */
-  readonly upstreams: Readonly<Record<string, Upstream>>
-  /** Absolute path of a folder that the proxy serves itself, in place of upstreams. */
-  readonly files?: string
-}
-
-// Sources and builds stand in source.ts.
-
+export type {
+  Addresses,
+  Canary,
+  Certificate,
+  Redirect,
+  Route,
+  RouteLimits,
+  RoutePort,
+  Upstream,
+} from './route.ts'
 export type { Builder, ImageBuilder, Source, StaticBuilder } from './source.ts'
 
 // Attempts -----------------------------------------------------------------------------------------------

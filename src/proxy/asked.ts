@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 
-import { clientFields, valuesOf } from './fields.ts'
+import { clientFields, listed } from './fields.ts'
 import { hostnameOf } from './table.ts'
+import type { Trust } from './trust.ts'
+import type { Visitor } from './visitor.ts'
 
 /** A request that may be forwarded, and how. */
 export interface Asked {
@@ -11,13 +12,20 @@ export interface Asked {
   readonly hostname: string
   /** The request target's bytes, in origin form or `*`. */
   readonly path: string
+  /** Where the request came from first: the peer, or what trusted proxies say. */
+  readonly client: string
+  readonly scheme: 'http' | 'https'
   /** Flat list of fields for the upstream, but for those of one connection. */
   readonly fields: readonly string[]
   readonly body: 'none' | 'chunked' | 'counted'
+  /** Of a counted body; 0 where there is none, undefined where nobody knows. */
+  readonly length: number | undefined
   /** The body comes only after `100 Continue`. */
   readonly expectsContinue: boolean
   /** May be sent twice (RFC 9110 9.2.2). */
   readonly idempotent: boolean
+  /** Announces trailers. */
+  readonly trailers: boolean
 }
 
 /** Why a request is not forwarded. */
@@ -27,53 +35,71 @@ export interface Refused {
   readonly why: string
 }
 
-/** Everything about a request that two readers could understand differently is refused here. */
-export function readRequest(req: IncomingMessage, scheme: 'http' | 'https'): Asked | Refused {
-  const raw = req.rawHeaders
-  const id = requestId(valuesOf(raw, 'x-request-id'))
+/** Everything about a request that two readers could understand differently is refused here. One rulebook for all versions of HTTP. */
+export function readRequest(visitor: Visitor, trust: Trust): Asked | Refused {
+  const said = listed(visitor.fields)
+  const id = requestId(said.requestIds)
   const no = (status: Refused['status'], why: string): Refused => ({ id, status, why })
+  const { method, version } = visitor
 
-  if (req.httpVersionMajor !== 1) return no(505, 'HTTP/1.1 is spoken here.')
-  if (req.method === 'CONNECT' || req.method === 'TRACE')
-    return no(405, `${req.method} is not answered here.`)
-
-  const lengths = valuesOf(raw, 'content-length')
-  const codings = valuesOf(raw, 'transfer-encoding')
+  if (version === 'unknown') return no(505, 'HTTP/1.1 is spoken here.')
+  if (method === 'CONNECT' || method === 'TRACE') return no(405, `${method} is not answered here.`)
+  const { lengths, codings, expected, hosts } = said
   if (lengths.length > 1) return no(400, 'The request has more than one length.')
   if (lengths.length === 1 && !/^\d{1,15}$/.test(lengths[0]!)) return no(400, 'The length is no number.')
-  if (codings.length > 0 && lengths.length > 0) return no(400, 'The request has a length and a coding.')
-  if (codings.length > 1 || (codings[0] ?? 'chunked').toLowerCase() !== 'chunked') {
-    return no(400, 'The transfer coding is not known.')
-  }
-  if (codings.length > 0 && req.httpVersionMinor === 0) return no(400, 'HTTP/1.0 has no transfer codings.')
-
-  const expected = valuesOf(raw, 'expect')
-  const expectsContinue = expected[0]?.toLowerCase() === '100-continue'
-  if (expected.length > 1 || (expected.length === 1 && !expectsContinue)) {
-    return no(417, 'What the request expects is not known.')
+  if (codings.length > 0) {
+    if (version === '2.0') return no(400, 'HTTP/2 has no transfer codings.')
+    if (lengths.length > 0) return no(400, 'The request has a length and a coding.')
+    if (codings.length > 1 || codings[0]!.toLowerCase() !== 'chunked') {
+      return no(400, 'The transfer coding is not known.')
+    }
+    if (version === '1.0') return no(400, 'HTTP/1.0 has no transfer codings.')
   }
 
-  const hosts = valuesOf(raw, 'host')
+  const expectsContinue = expected.length === 1 && expected[0]!.toLowerCase() === '100-continue'
+  if (expected.length > 0 && !expectsContinue) return no(417, 'What the request expects is not known.')
+
   if (hosts.length > 1) return no(400, 'The request names more than one host.')
-  const target = readTarget(req.url ?? '', req.method)
+  const target = readTarget(visitor.target, method)
   if (!target) return no(400, 'The request target cannot be read.')
-  const host = target.authority ?? hosts[0] ?? ''
+  const host = target.authority ?? visitor.authority ?? hosts[0] ?? ''
   const hostname = hostnameOf(host)
-  if (hostname === undefined || (hosts.length === 1 && hostnameOf(hosts[0]!) === undefined)) {
-    return no(400, 'The request names no host.')
+  if (hostname === undefined) return no(400, 'The request names no host.')
+  if (hosts.length === 1 && hosts[0] !== host) {
+    const other = hostnameOf(hosts[0]!)
+    if (other === undefined) return no(400, 'The request names no host.')
+    if (version === '2.0' && other !== hostname) return no(400, 'The request names more than one host.')
   }
 
-  const body =
-    codings.length > 0 ? 'chunked' : lengths.length > 0 && Number(lengths[0]) > 0 ? 'counted' : 'none'
-  const fields = ['Host', host, ...clientFields(raw)]
-  if (body === 'chunked') fields.push('Transfer-Encoding', 'chunked')
-  else if (lengths[0] !== undefined) fields.push('Content-Length', lengths[0])
-  fields.push(...forwardedFields(req.socket, { host, scheme }), 'X-Request-Id', id)
-  const spare = {
-    idempotent: idempotent.has(req.method ?? ''),
+  const length = lengths[0] === undefined ? undefined : Number(lengths[0])
+  const body = bodyOf(visitor, length, codings.length > 0)
+  const { client, scheme, forwarded } = trust(visitor, { host, hops: said.hops })
+  const fields = ['Host', host]
+  clientFields(visitor.fields, said.named, fields)
+  if (lengths[0] !== undefined) fields.push('Content-Length', lengths[0])
+  fields.push(...forwarded, 'X-Request-Id', id)
+  return {
+    id,
+    hostname,
+    path: target.path,
+    client,
+    scheme,
+    fields,
+    body,
+    length: body === 'none' ? 0 : length,
     expectsContinue: expectsContinue && body !== 'none',
+    idempotent: idempotent.has(method),
+    trailers: said.trailers && body !== 'none',
   }
-  return { id, hostname, path: target.path, fields, body, ...spare }
+}
+
+function bodyOf({ version, body }: Visitor, length: number | undefined, chunked: boolean): Asked['body'] {
+  if (chunked) return 'chunked'
+  if (length !== undefined) return length > 0 ? 'counted' : 'none'
+  // A body of HTTP/2 needs neither; that there is none is said with the head.
+  return version === '2.0' && !body.readableEnded && !(body as { endAfterHeaders?: boolean }).endAfterHeaders
+    ? 'chunked'
+    : 'none'
 }
 
 /** Only these make a WebSocket (RFC 6455 4.1); every other upgrade is ignored, as RFC 9110 7.8 allows. */
@@ -100,25 +126,11 @@ interface Target {
 }
 
 /** The absolute form (RFC 9112 3.2.2) carries the host, and wins over Host. */
-function readTarget(url: string, method: string | undefined): Target | undefined {
+function readTarget(url: string, method: string): Target | undefined {
   if (!/^[\x21-\xff]+$/.test(url)) return undefined
-  if (url.startsWith('/')) return { authority: undefined, path: url }
+  if (url.charCodeAt(0) === 0x2f) return { authority: undefined, path: url }
   if (url === '*') return method === 'OPTIONS' ? { authority: undefined, path: '*' } : undefined
   const [, authority, rest] = /^https?:\/\/([^/?#]+)(.*)$/is.exec(url) ?? []
   if (authority === undefined || rest === undefined) return undefined
   return { authority, path: rest.startsWith('/') ? rest : `/${rest}` }
-}
-
-function forwardedFields(socket: Socket, { host, scheme }: { host: string; scheme: string }): string[] {
-  const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
-  return [
-    'X-Forwarded-For',
-    address,
-    'X-Forwarded-Proto',
-    scheme,
-    'X-Forwarded-Host',
-    host,
-    'X-Forwarded-Port',
-    String(socket.localPort ?? ''),
-  ]
 }

@@ -1,4 +1,147 @@
+import type { Hops } from './trust.ts'
+
 /** Header fields as they cross the proxy, as flat lists [name, value, name, value…] in the order and spelling they came in. */
+
+/** What the proxy itself has to know of a client's fields, read in one pass. */
+export interface Listed {
+  readonly lengths: readonly string[]
+  readonly codings: readonly string[]
+  readonly expected: readonly string[]
+  readonly hosts: readonly string[]
+  readonly requestIds: readonly string[]
+  /** Names in Connection, lower-case, where there is anything but the usual words. */
+  readonly named: ReadonlySet<string> | undefined
+  readonly hops: Hops | undefined
+  readonly trailers: boolean
+}
+
+const none: readonly string[] = []
+
+export function listed(raw: readonly string[]): Listed {
+  let lengths = none
+  let codings = none
+  let expected = none
+  let hosts = none
+  let requestIds = none
+  let connection = none
+  let trailers = false
+  let hops: { for: string[]; proto: string[]; host: string[] } | undefined
+  for (let at = 0; at < raw.length; at += 2) {
+    const value = raw[at + 1]!
+    switch (raw[at]!.toLowerCase()) {
+      case 'host':
+        hosts = [...hosts, value]
+        break
+      case 'connection':
+        connection = [...connection, value]
+        break
+      case 'content-length':
+        lengths = [...lengths, value]
+        break
+      case 'transfer-encoding':
+        codings = [...codings, value]
+        break
+      case 'expect':
+        expected = [...expected, value]
+        break
+      case 'x-request-id':
+        requestIds = [...requestIds, value]
+        break
+      case 'trailer':
+        trailers = true
+        break
+      case 'x-forwarded-for':
+        hops ??= { for: [], proto: [], host: [] }
+        hops.for.push(value)
+        break
+      case 'x-forwarded-proto':
+        hops ??= { for: [], proto: [], host: [] }
+        hops.proto.push(value)
+        break
+      case 'x-forwarded-host':
+        hops ??= { for: [], proto: [], host: [] }
+        hops.host.push(value)
+        break
+    }
+  }
+  return {
+    lengths,
+    codings,
+    expected,
+    hosts,
+    requestIds,
+    named: namedIn(connection),
+    hops,
+    trailers,
+  }
+}
+
+/** Puts a client's fields into `into`, without those that are for this connection only (RFC 9110 7.6.1) or that the proxy alone may say. */
+export function clientFields(
+  raw: readonly string[],
+  named: ReadonlySet<string> | undefined,
+  into: string[] = [],
+): string[] {
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!.toLowerCase()
+    if (passes(name) && !named?.has(name)) into.push(raw[at]!, raw[at + 1]!)
+  }
+  return into
+}
+
+/** Backends that make variables of fields read X_Forwarded_For, and some X.Forwarded.For, as X-Forwarded-For. */
+function passes(name: string): boolean {
+  const folded = name.includes('_') || name.includes('.') ? name.replace(/[_.]/g, '-') : name
+  return !(
+    hopByHop.has(folded) ||
+    ours.has(folded) ||
+    folded.startsWith('x-forwarded') ||
+    folded.startsWith('proxy-')
+  )
+}
+
+/** An upstream's fields without those for its connection only. Its length stays: the body passes as it is. */
+export function upstreamFields(raw: readonly string[]): string[] {
+  let connection = none
+  const fields: string[] = []
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!.toLowerCase()
+    if (name === 'connection') connection = [...connection, raw[at + 1]!]
+    else if (!hopByHop.has(name) && name !== 'x-request-id') fields.push(raw[at]!, raw[at + 1]!)
+  }
+  const named = namedIn(connection)
+  return named === undefined ? fields : without(fields, named)
+}
+
+function without(fields: readonly string[], names: ReadonlySet<string>): string[] {
+  const rest: string[] = []
+  for (let at = 0; at < fields.length; at += 2) {
+    if (!names.has(fields[at]!.toLowerCase())) rest.push(fields[at]!, fields[at + 1]!)
+  }
+  return rest
+}
+
+/** Trailers that say nothing about framing, routing or trust (RFC 9110 6.5.1), flat. */
+export function trailerFields(raw: readonly string[]): string[] {
+  return without(clientFields(raw, undefined), notInTrailers)
+}
+
+/** Undefined for the words that everybody says. */
+function namedIn(connection: readonly string[]): ReadonlySet<string> | undefined {
+  if (connection.length === 0 || (connection.length === 1 && usual.has(connection[0]!))) return undefined
+  const names = new Set<string>()
+  for (const value of connection) {
+    for (const name of value.split(',')) names.add(name.trim().toLowerCase())
+  }
+  // These belong to the message itself; naming them here must not take them from it.
+  for (const name of ['content-length', 'content-type', 'set-cookie', 'date']) names.delete(name)
+  return names
+}
+
+const usual: ReadonlySet<string> = new Set([
+  ...['keep-alive', 'Keep-Alive', 'close', 'Close'],
+  ...['upgrade', 'Upgrade', 'keep-alive, Upgrade'],
+])
 
 /** How many times a field occurs, and its values. `name` is lower-case. */
 export function valuesOf(raw: readonly string[], name: string): readonly string[] {
@@ -7,56 +150,6 @@ export function valuesOf(raw: readonly string[], name: string): readonly string[
     if (raw[at]!.length === name.length && raw[at]!.toLowerCase() === name) values.push(raw[at + 1]!)
   }
   return values
-}
-
-/** A client's fields without those that are for this connection only (RFC 9110 7.6.1) or that the proxy alone may say. */
-export function clientFields(raw: readonly string[]): string[] {
-  const named = namedInConnection(raw)
-  return kept(raw, name => {
-    // Backends that make variables of fields read X_Forwarded_For, and some X.Forwarded.For, as X-Forwarded-For.
-    const folded = name.replace(/[_.]/g, '-')
-    return !(
-      hopByHop.has(folded) ||
-      ours.has(folded) ||
-      folded.startsWith('x-forwarded') ||
-      folded.startsWith('proxy-') ||
-      named.has(name)
-    )
-  })
-}
-
-/** An upstream's fields without those for its connection only. Its length stays: the body passes as it is. */
-export function upstreamFields(raw: readonly string[]): string[] {
-  const named = namedInConnection(raw)
-  return kept(raw, name => !(hopByHop.has(name) || name === 'x-request-id' || named.has(name)))
-}
-
-/** Trailers that say nothing about framing, routing or trust (RFC 9110 6.5.1). */
-export function trailerFields(raw: readonly string[]): [string, string][] {
-  const safe = clientFields(raw)
-  const pairs: [string, string][] = []
-  for (let at = 0; at < safe.length; at += 2) {
-    if (!notInTrailers.has(safe[at]!.toLowerCase())) pairs.push([safe[at]!, safe[at + 1]!])
-  }
-  return pairs
-}
-
-function kept(raw: readonly string[], wanted: (name: string) => boolean): string[] {
-  const fields: string[] = []
-  for (let at = 0; at < raw.length; at += 2) {
-    if (wanted(raw[at]!.toLowerCase())) fields.push(raw[at]!, raw[at + 1]!)
-  }
-  return fields
-}
-
-function namedInConnection(raw: readonly string[]): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (const value of valuesOf(raw, 'connection')) {
-    for (const name of value.split(',')) names.add(name.trim().toLowerCase())
-  }
-  // These belong to the message itself; naming them here must not take them from it.
-  for (const name of ['content-length', 'content-type', 'set-cookie', 'date']) names.delete(name)
-  return names
 }
 
 const hopByHop: ReadonlySet<string> = new Set([

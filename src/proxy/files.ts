@@ -1,23 +1,25 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 
-import { cut } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { conditional, partOf } from './conditions.ts'
 import { contentType, isCompressible } from './content-type.ts'
+import { grouped } from './fields.ts'
 import { type OpenFile, openIn } from './folder.ts'
 import { type Page, pages } from './pages.ts'
+import type { Dress } from './site.ts'
+import type { Visitor } from './visitor.ts'
 
 export interface Exchange {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
+  readonly visitor: Visitor
   readonly asked: Asked
+  readonly dress: Dress | undefined
 }
 
 /** Answers from a folder: its files, index.html for a folder, its own 404.html. Answers the page to show where there is nothing else. */
 export async function serveFiles(folder: string, exchange: Exchange): Promise<'answered' | Page> {
-  const { req, asked } = exchange
-  if (req.method !== 'GET' && req.method !== 'HEAD') return pages.onlyRead
+  const { visitor, asked } = exchange
+  if (visitor.method !== 'GET' && visitor.method !== 'HEAD') return pages.onlyRead
   const path = pathOf(asked.path)
   if (path === undefined) return pages.refused(400, 'The path cannot be read.')
   if (!isPublic(path)) return missing(folder, exchange)
@@ -51,12 +53,12 @@ async function toSlash(folder: string, path: string, exchange: Exchange): Promis
   const index = await openIn(folder, `${path}/index.html`)
   if (index === undefined || index === 'folder') return missing(folder, exchange)
   await index.handle.close()
-  const { res, asked } = exchange
+  const { visitor, asked } = exchange
   const [query = ''] = /\?[^#]*/.exec(asked.path) ?? []
   // Put together anew, so that it begins with one slash and a name: it can lead to no other host.
   const location = `/${path.split('/').map(encodeURIComponent).join('/')}/${query}`
   head(exchange, 301, { Location: location, 'Content-Length': 0, 'Cache-Control': 'no-cache' })
-  res.end()
+  visitor.out.end()
   return 'answered'
 }
 
@@ -78,7 +80,8 @@ interface Sending extends Exchange {
 }
 
 async function send(plain: OpenFile, sending: Sending): Promise<'answered'> {
-  const { req, res, path, type } = sending
+  const { visitor, path, type } = sending
+  const headers = headersOf(visitor)
   const { file, encoding } = isCompressible(type)
     ? await smallest(plain, sending)
     : { file: plain, encoding: undefined }
@@ -94,14 +97,14 @@ async function send(plain: OpenFile, sending: Sending): Promise<'answered'> {
     'Accept-Ranges': 'bytes',
     ...(encoding ? { 'Content-Encoding': encoding } : {}),
   }
-  const status = conditional(req.headers, file)
-  const part = status === 200 && req.method === 'GET' ? partOf(req.headers, file) : undefined
+  const status = conditional(headers, file)
+  const part = status === 200 && visitor.method === 'GET' ? partOf(headers, file) : undefined
   if (status !== 200 || part === 'unsatisfiable') {
     await file.handle.close()
     if (status === 304) head(sending, 304, known)
     else if (status === 412) head(sending, 412, { 'Content-Length': 0 })
     else head(sending, 416, { 'Content-Range': `bytes */${file.size}`, 'Content-Length': 0 })
-    res.end()
+    visitor.out.end()
     return 'answered'
   }
   if (part) {
@@ -121,9 +124,9 @@ const siblings = [
 /** The compressed file beside it that the client takes, if there is one. Closes the one that is not sent. */
 async function smallest(
   plain: OpenFile,
-  { req, folder, path }: Sending,
+  { visitor, folder, path }: Sending,
 ): Promise<{ file: OpenFile; encoding: string | undefined }> {
-  const accepted = String(req.headers['accept-encoding'] ?? '')
+  const accepted = String(headersOf(visitor)['accept-encoding'] ?? '')
   for (const [encoding, end] of siblings) {
     if (!takes(accepted, encoding)) continue
     const file = await openIn(folder, `${path}${end}`)
@@ -147,34 +150,44 @@ function isFingerprinted(path: string): boolean {
   return /[.-](?=[a-f]*\d)(?=\d*[a-f])[a-f0-9]{8,64}\.[a-z0-9]+$/.test(path)
 }
 
-function head({ res, asked }: Exchange, status: number, fields: Record<string, string | number>): void {
-  res.writeHead(status, {
-    ...fields,
-    'X-Content-Type-Options': 'nosniff',
-    'X-Request-Id': asked.id,
-    // What is left of a request that nobody takes is not read.
-    ...(asked.body === 'none' ? {} : { Connection: 'close' }),
-  })
+function head(
+  { visitor, asked, dress }: Exchange,
+  status: number,
+  fields: Record<string, string | number>,
+): void {
+  const all = Object.entries(fields).flatMap(([name, value]) => [name, String(value)])
+  all.push('X-Content-Type-Options', 'nosniff', 'X-Request-Id', asked.id)
+  // What is left of a request that nobody takes is not read.
+  visitor.begin(status, '', dress ? dress(status, all) : all, { last: asked.body !== 'none' })
+}
+
+/** As Node would name them, for what reads conditions and ranges. */
+function headersOf({ fields }: Visitor): IncomingHttpHeaders {
+  const lower = fields.map((each, at) => (at % 2 === 0 ? each.toLowerCase() : each))
+  return Object.fromEntries(grouped(lower).map(([name, value]) => [name, [value].flat().join(', ')]))
 }
 
 /** Streams at the client's pace; closes the file however it ends. */
 async function body(
   { handle }: OpenFile,
   { start, end }: { start: number; end: number },
-  { req, res }: Exchange,
+  { visitor }: Exchange,
 ): Promise<'answered'> {
-  if (req.method === 'HEAD' || end < start) {
+  if (visitor.method === 'HEAD' || end < start) {
     await handle.close()
-    res.end()
+    visitor.out.end()
     return 'answered'
   }
   const content = handle.createReadStream({ start, end })
-  const whole = await pipeline(content, res, { end: false }).then(
+  content.on('data', chunk => {
+    visitor.bytes += chunk.length
+  })
+  const whole = await pipeline(content, visitor.out, { end: false }).then(
     () => content.bytesRead === end - start + 1,
     () => false,
   )
   // The client has left, or the file could not be read to its end: it must not be taken for the whole.
-  if (whole) res.end()
-  else cut(res)
+  if (whole) visitor.out.end()
+  else visitor.cut()
   return 'answered'
 }

@@ -9,7 +9,7 @@ import { openControl, type Verb } from './control.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 import { usualLimits } from './limits.ts'
 import { loadRoutes, saveRoutes } from './snapshot.ts'
-import { forgotten, pointed, type Table, tableOf } from './table.ts'
+import { openTable, type Table } from './table.ts'
 
 /** `davit proxy`: serves from its snapshot at once, takes the daemon's word when it comes, ends on SIGTERM or with its supervisor. */
 export async function proxy(settings: Settings): Promise<void> {
@@ -24,20 +24,20 @@ export async function proxy(settings: Settings): Promise<void> {
     log,
     obey: async request => obey(request, await crew.promise),
   })
-  let table = tableOf(await loadRoutes(dir, log))
+  const table = openTable(await loadRoutes(dir, log))
   const change = changes(dir, log)
   const socket = socketOf(settings)
   const fleet = openFleet({
     workers: settings.workers,
     fd: socket.fd,
     limits: usualLimits,
-    routes: () => table.routes,
+    routes: table.routes,
     log,
   })
   crew.resolve(fleet)
   await writeFile(join(dir, 'proxy.pid'), `${process.pid}\n`)
   void fleet.ready.then(() =>
-    log.info(`serving ${table.routes.length} apps with ${settings.workers} workers`),
+    log.info(`serving ${table.routes().length} apps with ${settings.workers} workers`),
   )
 
   log.info(`the proxy ends: ${await told}`)
@@ -51,7 +51,7 @@ export async function proxy(settings: Settings): Promise<void> {
     const apply = changeOf(request)
     if (!apply) return answer(request, workers)
     await change(async () => {
-      table = apply(table)
+      apply(table)
       await workers.ask(request)
       return table
     })
@@ -66,14 +66,14 @@ function socketOf({ inherited, httpListen }: Settings): Pick<HeldSocket, 'fd' | 
 }
 
 /** What the verb makes of the table; undefined when it is a question. */
-function changeOf(request: Verb): ((table: Table) => Table) | undefined {
+function changeOf(request: Verb): ((table: Table) => void) | undefined {
   switch (request.verb) {
     case 'sync':
-      return () => tableOf(request.routes)
+      return table => table.sync(request.routes)
     case 'point':
-      return table => pointed(table, request.route)
+      return table => table.point(request.route)
     case 'forget':
-      return table => forgotten(table, request.app)
+      return table => table.forget(request.app)
     default:
       return undefined
   }
@@ -84,8 +84,8 @@ function changes(dir: string, log: Logger) {
   let last: Promise<unknown> = Promise.resolve()
   return (apply: () => Promise<Table>): Promise<void> => {
     const next = last.then(async () => {
-      const { routes } = await apply()
-      await saveRoutes(dir, routes).catch(error =>
+      const table = await apply()
+      await saveRoutes(dir, table.routes()).catch(error =>
         // Traffic already goes the new way. The daemon tells the whole table again when the proxy restarts.
         log.error(`the routing table is not on the disk: ${messageOf(error)}`),
       )

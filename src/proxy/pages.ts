@@ -1,4 +1,7 @@
-import type { ServerResponse } from 'node:http'
+import type { Asked } from './asked.ts'
+import { valuesOf } from './fields.ts'
+import type { Dress } from './site.ts'
+import type { Visitor } from './visitor.ts'
 
 /** What a visitor reads when no app answers: the fact, then the way out. */
 export interface Page {
@@ -9,6 +12,8 @@ export interface Page {
   readonly last?: true
   /** With 405: the methods that are answered. */
   readonly allow?: string
+  /** The whole page, where somebody wrote one of their own. */
+  readonly html?: string
 }
 
 export const pages = {
@@ -51,24 +56,40 @@ export const pages = {
   }),
 } as const
 
+export interface PageOptions {
+  /** Of this answer, besides the page's own. */
+  readonly fields?: readonly string[] | undefined
+  readonly dress?: Dress | undefined
+}
+
 /** Answers with a page: HTML for browsers, two plain lines for everything else. */
-export function answerPage(res: ServerResponse, page: Page, id: string): void {
-  // Headers of an answer that was prepared and then given up.
-  for (const name of res.getHeaderNames()) res.removeHeader(name)
-  const html = wantsHtml(res.req.headers.accept)
-  const body = Buffer.from(html ? htmlOf(page, id) : `${page.title}.\n${page.text}\n`)
-  res.writeHead(page.status, {
-    'Content-Type': html ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8',
-    'Content-Length': body.length,
-    'Cache-Control': 'no-store',
-    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
-    'X-Content-Type-Options': 'nosniff',
-    'X-Request-Id': id,
-    // What is left of a request that nobody takes is not read.
-    ...(page.last || !res.req.complete ? { Connection: 'close' } : {}),
-    ...(page.status === 405 ? { Allow: page.allow ?? 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
-  })
-  res.end(res.req.method === 'HEAD' ? undefined : body)
+export function answerPage(
+  visitor: Visitor,
+  page: Page,
+  { id, body: asked }: { readonly id: string; readonly body?: Asked['body'] },
+  { fields = [], dress }: PageOptions = {},
+): void {
+  const html = wantsHtml(valuesOf(visitor.fields, 'accept')[0])
+  const body = Buffer.from(html ? (page.html ?? htmlOf(page, id)) : `${page.title}.\n${page.text}\n`)
+  const all = [
+    ...['Content-Type', html ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8'],
+    ...['Content-Length', String(body.length)],
+    ...['Cache-Control', 'no-store'],
+    // A page that a person wrote may hold anything.
+    ...(html && page.html !== undefined
+      ? []
+      : ['Content-Security-Policy', "default-src 'none'; style-src 'unsafe-inline'"]),
+    ...['X-Content-Type-Options', 'nosniff'],
+    ...['X-Request-Id', id],
+    ...(page.status === 405 ? ['Allow', page.allow ?? 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'] : []),
+    ...fields,
+  ]
+  // What is left of a request that nobody takes is not read.
+  const last = page.last || (asked !== 'none' && !visitor.received)
+  visitor.begin(page.status, '', dress ? dress(page.status, all) : all, { last })
+  if (visitor.method === 'HEAD') return void visitor.out.end()
+  visitor.bytes += body.length
+  visitor.out.end(body)
 }
 
 /** The whole answer as bytes, for a connection whose request could not even be read. */

@@ -1,29 +1,20 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-import type { Route, Upstream } from '../types.ts'
 import { type Asked, isWebSocket, readRequest } from './asked.ts'
 import { bareResponse } from './bare.ts'
-import { serveFiles } from './files.ts'
-import type { Forward, Outcome } from './forward.ts'
-import type { Limits } from './limits.ts'
-import { answerPage, barePage, type Page, pages } from './pages.ts'
-import { nameOf, type Traffic } from './traffic.ts'
+import type { Outcome } from './carry.ts'
+import { answerPage, barePage, pages } from './pages.ts'
+import { choose, type Going, type Parts, pageOf, passGates, serve, tell } from './serve.ts'
+import { nameOf } from './traffic.ts'
+import { Trip } from './trip.ts'
+import { Visitor1 } from './visitor1.ts'
+import { upgrade } from './websocket.ts'
 
-export interface Parts {
-  /** Asked anew for every request. */
-  readonly find: (hostname: string) => Route | undefined
-  readonly forward: Forward
-  readonly traffic: Traffic
-  readonly limits: Limits
-  /** A bug: the client of that moment pays for it, nobody else. */
-  readonly report: (error: unknown) => void
-}
-
-/** The HTTP server of one worker: reads a request, finds its route, chooses an upstream, answers a page where there is none. */
-export function makeServer({ find, forward, traffic, limits, report }: Parts): http.Server {
+/** Speaks HTTP/1.0 and 1.1 on whatever connections it is given, and hands each request on. */
+export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): http.Server {
+  const { limits, report } = parts
   const answering = new WeakMap<Socket, number>()
-  const turns = new Map<string, number>()
   const server = http.createServer({
     // A large cookie fits; all of a head's fields are seen, none silently dropped.
     maxHeaderSize: 32 * 1024,
@@ -40,87 +31,74 @@ export function makeServer({ find, forward, traffic, limits, report }: Parts): h
   server.maxHeadersCount = 0
   server.timeout = limits.bodyIdleMs
 
-  async function onRequest(req: IncomingMessage, res: ServerResponse) {
+  function onRequest(req: IncomingMessage, res: ServerResponse) {
     const { socket } = req
     answering.set(socket, (answering.get(socket) ?? 0) + 1)
     res.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
     req.once('end', () => socket.setTimeout(limits.streamIdleMs))
-    if (!server.listening) res.shouldKeepAlive = false
-
-    const asked = readRequest(req, 'http')
-    // At once: the parser may find fault with the same request before the next tick.
-    if ('why' in asked) return answerPage(res, pages.refused(asked.status, asked.why), asked.id)
-    const exchange = { kind: 'request', end: () => res.destroy() } as const
-    const files = find(asked.hostname)?.files
-    const outcome =
-      files === undefined
-        ? await lead(asked, (ready, upstream, fresh) => {
-            const done = traffic.begin(upstream, exchange)
-            return forward.request(req, res, ready, { upstream, fresh }).finally(done)
-          })
-        : await serveFiles(files, { req, res, asked }).finally(
-            traffic.begin({ host: files, port: 0 }, exchange),
-          )
-    if (outcome !== 'answered' && !res.destroyed) answerPage(res, outcome, asked.id)
+    if (parts.leaving()) res.shouldKeepAlive = false
+    try {
+      serve(new Visitor1(req, res, scheme), parts)
+    } catch (error) {
+      report(error)
+      res.destroy()
+    }
   }
 
   async function onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer) {
     socket.on('error', () => socket.destroy())
     socket.setTimeout(0)
-    const asked = readRequest(req, 'http')
-    if ('why' in asked) {
-      return answerPage(bareResponse(req, socket), pages.refused(asked.status, asked.why), asked.id)
+    // Nothing is written by it until somebody has to be told something else than 101.
+    let said: Visitor1 | undefined
+    const visitor = () => {
+      said ??= new Visitor1(req, bareResponse(req, socket), scheme)
+      return said
     }
-    if (find(asked.hostname)?.files !== undefined)
-      return answerPage(bareResponse(req, socket), pages.onlyRead, asked.id)
-    const outcome = await lead(asked, (ready, upstream, fresh) => {
-      const done = traffic.begin(upstream, { kind: 'websocket', end: () => socket.destroy() })
-      return forward.upgrade(req, socket, ready, { upstream, fresh, head }).finally(done)
-    })
-    if (outcome !== 'answered' && !socket.destroyed) answerPage(bareResponse(req, socket), outcome, asked.id)
+    const silent = new Visitor1(req, new http.ServerResponse(req), scheme)
+    const trip = new Trip(silent)
+    socket.once('close', () => parts.note(trip))
+    const asked = readRequest(silent, parts.trust())
+    if ('why' in asked) return answerPage(visitor(), pages.refused(asked.status, asked.why), asked)
+    trip.asked = asked
+    const site = parts.find(asked.hostname)
+    if (!site) return answerPage(visitor(), pages.unknownHost(asked.hostname), asked)
+    trip.app = site.route.app
+    trip.release = site.route.release
+    const verdict = await passGates({ asked, visitor: silent, site })
+    const going = (): Going => ({ visitor: visitor(), asked, site, trip })
+    if (socket.destroyed) return
+    if (verdict) return tell(verdict, going())
+    if (site.route.files !== undefined) return tell({ page: pages.onlyRead }, going())
+    await join(asked, trip, { req, socket, head, going })
   }
 
-  type Attempt = (asked: Asked, upstream: Upstream, fresh: boolean) => Promise<Outcome>
+  interface Joining {
+    readonly req: IncomingMessage
+    readonly socket: Socket
+    readonly head: Buffer
+    readonly going: () => Going
+  }
 
-  /** From what was asked to the app, or to the page that says why not. */
-  async function lead(asked: Asked, attempt: Attempt): Promise<'answered' | Page> {
-    let tried: Upstream | undefined
+  /** Tries one upstream, and a second when nothing was spent on the first. */
+  async function join(asked: Asked, trip: Trip, { req, socket, head, going }: Joining): Promise<void> {
+    let tried: ReturnType<typeof choose>
     for (;;) {
-      const route = find(asked.hostname)
-      if (!route) return pages.unknownHost(asked.hostname)
-      const upstream = choose(route, tried)
-      if (!upstream) return pages.stopped
-      const outcome = await attempt(asked, upstream, tried !== undefined)
-      if (outcome === 'answered') return outcome
-      if (outcome === 'slow') return pages.slow
-      if (outcome === 'unreachable' || tried) return pages.unreachable
-      tried = upstream
+      const site = parts.find(asked.hostname)
+      if (!site) return answerPage(going().visitor, pages.unknownHost(asked.hostname), asked)
+      const upstream = choose(site, { tried, traffic: parts.traffic })
+      if (!upstream) return tell({ page: pages.stopped }, going())
+      const done = parts.traffic.begin(upstream, { kind: 'websocket', end: () => socket.destroy() })
+      trip.upstream = nameOf(upstream)
+      const outcome: Outcome = await upgrade(req, socket, asked, { upstream, head, limits }).finally(done)
+      if (outcome === 'answered' || socket.destroyed) return
+      if (outcome === 'again' && tried === undefined) tried = upstream
+      else return tell({ page: pageOf(outcome) }, going())
     }
   }
 
-  /** The least busy; among equals, in turn. One that has just failed is asked again only when it is the only one. */
-  function choose(route: Route, tried: Upstream | undefined): Upstream | undefined {
-    const all = Object.values(route.upstreams)
-    const others = tried ? all.filter(upstream => nameOf(upstream) !== nameOf(tried)) : all
-    const candidates = others.length > 0 ? others : all
-    const turn = (turns.get(route.app) ?? -1) + 1
-    turns.set(route.app, turn)
-    let best: Upstream | undefined
-    for (let at = 0; at < candidates.length; at++) {
-      const next = candidates[(turn + at) % candidates.length]!
-      if (!best || traffic.outstanding(next) < traffic.outstanding(best)) best = next
-    }
-    return best
-  }
-
-  const guarded = (req: IncomingMessage, res: ServerResponse) =>
-    void onRequest(req, res).catch(error => {
-      report(error)
-      res.destroy()
-    })
-  server.on('request', guarded)
-  server.on('checkContinue', guarded)
-  server.on('checkExpectation', guarded)
+  server.on('request', onRequest)
+  server.on('checkContinue', onRequest)
+  server.on('checkExpectation', onRequest)
   server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
     onUpgrade(req, socket, head).catch(error => {
       report(error)
@@ -129,8 +107,9 @@ export function makeServer({ find, forward, traffic, limits, report }: Parts): h
   })
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy())
-    const asked = readRequest(req, 'http')
-    answerPage(bareResponse(req, socket), pages.refused(405, 'CONNECT is not answered here.'), asked.id)
+    const visitor = new Visitor1(req, bareResponse(req, socket), scheme)
+    const asked = readRequest(visitor, parts.trust())
+    answerPage(visitor, pages.refused(405, 'CONNECT is not answered here.'), asked)
   })
   server.on('clientError', refuseBytes)
   return server

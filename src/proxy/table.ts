@@ -1,34 +1,56 @@
 import { domainToASCII } from 'node:url'
 
 import type { Route } from '../types.ts'
+import { type Site, siteOf } from './site.ts'
 
-/** Routes by app, and how a hostname finds its own. Never changed: a change is a new table. */
+/** Sites by app, and how a hostname finds its own. A change costs what its own app has, however many others there are. */
 export interface Table {
-  readonly routes: readonly Route[]
+  routes(): readonly Route[]
   /** `hostname` as hostnameOf made it: itself first, then the longest wildcard. */
-  find(hostname: string): Route | undefined
+  find(hostname: string): Site | undefined
+  /** All of them anew. */
+  sync(routes: readonly Route[]): void
+  point(route: Route): void
+  forget(app: string): void
 }
 
-export function tableOf(routes: readonly Route[]): Table {
-  const byDomain = new Map<string, Route>()
-  for (const route of routes) {
-    for (const domain of Object.keys(route.domains)) byDomain.set(domain, route)
+export function openTable(routes: readonly Route[] = []): Table {
+  const byApp = new Map<string, Site>()
+  const byDomain = new Map<string, Site>()
+
+  const forget = (app: string) => {
+    const site = byApp.get(app)
+    if (!site) return
+    byApp.delete(app)
+    for (const domain of Object.keys(site.route.domains)) {
+      if (byDomain.get(domain) === site) byDomain.delete(domain)
+    }
   }
-  return { routes, find: hostname => byDomain.get(hostname) ?? findWildcard(byDomain, hostname) }
+  const point = (route: Route) => {
+    forget(route.app)
+    const site = siteOf(route)
+    byApp.set(route.app, site)
+    for (const domain of Object.keys(route.domains)) byDomain.set(domain, site)
+  }
+  const sync = (all: readonly Route[]) => {
+    byApp.clear()
+    byDomain.clear()
+    for (const route of all) point(route)
+  }
+  sync(routes)
+  return {
+    routes: () => [...byApp.values()].map(site => site.route),
+    find: hostname => byDomain.get(hostname) ?? findWildcard(byDomain, hostname),
+    sync,
+    point,
+    forget,
+  }
 }
 
-export function pointed(table: Table, route: Route): Table {
-  return tableOf([...table.routes.filter(({ app }) => app !== route.app), route])
-}
-
-export function forgotten(table: Table, app: string): Table {
-  return tableOf(table.routes.filter(route => route.app !== app))
-}
-
-function findWildcard(byDomain: ReadonlyMap<string, Route>, hostname: string): Route | undefined {
+function findWildcard(byDomain: ReadonlyMap<string, Site>, hostname: string): Site | undefined {
   for (let dot = hostname.indexOf('.'); dot !== -1; dot = hostname.indexOf('.', dot + 1)) {
-    const route = byDomain.get(`*${hostname.slice(dot)}`)
-    if (route) return route
+    const site = byDomain.get(`*${hostname.slice(dot)}`)
+    if (site) return site
   }
   return undefined
 }

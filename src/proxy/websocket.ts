@@ -1,13 +1,64 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import net, { type Socket } from 'node:net'
+import type { ClientRequest, IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+import httpProxy from 'http-proxy'
 
 import type { Upstream } from '../types.ts'
-import { passAnswer } from './answer.ts'
 import type { Asked } from './asked.ts'
 import { bareResponse } from './bare.ts'
+import type { Outcome } from './carry.ts'
+import { dial } from './dial.ts'
 import { grouped, upstreamFields } from './fields.ts'
-import type { Outcome } from './forward.ts'
 import type { Limits } from './limits.ts'
+import { passBody } from './plain.ts'
+import { Visitor1 } from './visitor1.ts'
+
+export interface Upgrading {
+  readonly upstream: Upstream
+  readonly head: Buffer
+  readonly limits: Limits
+}
+
+/** Passes a WebSocket through until either side ends it. http-proxy makes the request and pumps; heads, framing and failures are ours. */
+export async function upgrade(
+  req: IncomingMessage,
+  socket: Socket,
+  asked: Asked,
+  { upstream, head, limits }: Upgrading,
+): Promise<Outcome> {
+  const connection = await dial(upstream, limits.connectMs)
+  if (!connection) return 'again'
+  return new Promise(resolve => {
+    let outgoing: ClientRequest | undefined
+    const proxy = httpProxy.createProxyServer({ ignorePath: true })
+    proxy.on('proxyReqWs', made => {
+      outgoing = writeHead(made, asked) ? made : undefined
+    })
+    req.headers = { upgrade: 'websocket', connection: 'Upgrade' }
+    const target = { protocol: 'http:', host: upstream.host, port: String(upstream.port) }
+    proxy.ws(req, socket, head, { target, agent: carrier(connection) as Server }, () => undefined)
+    if (!outgoing) {
+      connection.destroy()
+      return resolve('unreachable')
+    }
+    couple(outgoing, { req, socket, connection, asked, limits, resolve })
+  })
+}
+
+/** The request's own bytes instead of http-proxy's reading of them. False when they cannot be sent. */
+function writeHead(outgoing: ClientRequest, asked: Asked): boolean {
+  outgoing.path = asked.path
+  outgoing.maxHeadersCount = 0
+  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
+  try {
+    for (const [name, values] of grouped([...asked.fields, 'Connection', 'Upgrade', 'Upgrade', 'websocket']))
+      outgoing.setHeader(name, values)
+    return true
+  } catch {
+    outgoing.destroy()
+    return false
+  }
+}
 
 interface Coupled {
   readonly req: IncomingMessage
@@ -18,21 +69,8 @@ interface Coupled {
   readonly resolve: (outcome: Outcome) => void
 }
 
-/** Undefined when there is no connection in time. */
-export function dial({ host, port }: Upstream, timeoutMs: number): Promise<Socket | undefined> {
-  return new Promise(resolve => {
-    const connection = net.connect({ host, port, noDelay: true })
-    const late = setTimeout(() => connection.destroy(), timeoutMs)
-    connection.on('error', () => undefined)
-    connection.once('connect', () => resolve(connection))
-    connection.once('close', () => resolve(undefined))
-    connection.once('connect', () => clearTimeout(late))
-    connection.once('close', () => clearTimeout(late))
-  })
-}
-
 /** An agent of one connection. */
-export function carrier(connection: Socket): unknown {
+function carrier(connection: Socket): unknown {
   return {
     addRequest: (outgoing: ClientRequest & { onSocket: (socket: Socket) => void }) =>
       outgoing.onSocket(connection),
@@ -40,10 +78,7 @@ export function carrier(connection: Socket): unknown {
 }
 
 /** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
-export function couple(
-  outgoing: ClientRequest,
-  { req, socket, connection, asked, limits, resolve }: Coupled,
-) {
+function couple(outgoing: ClientRequest, { req, socket, connection, asked, limits, resolve }: Coupled) {
   const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
   for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
 
@@ -60,7 +95,7 @@ export function couple(
   outgoing.on('error', () => giveUp('unreachable'))
   outgoing.once('response', answer => {
     outgoing.setTimeout(limits.streamIdleMs)
-    if (!passAnswer(answer, { res: bareResponse(req, socket), id: asked.id })) socket.destroy()
+    refuse(answer, new Visitor1(req, bareResponse(req, socket), 'http'), asked)
   })
   outgoing.once('upgrade', (answer, _same, head) => {
     if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket') return giveUp('unreachable')
@@ -71,6 +106,17 @@ export function couple(
   })
   socket.once('close', gone)
   if (socket.destroyed) gone()
+}
+
+/** The app's own words why there is no WebSocket. */
+function refuse(answer: IncomingMessage, visitor: Visitor1, { id }: Asked): void {
+  try {
+    const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', id]
+    visitor.begin(answer.statusCode!, answer.statusMessage ?? '', fields)
+    passBody(answer, visitor)
+  } catch {
+    visitor.cut()
+  }
 }
 
 /** What http-proxy will write as the head of the 101. */

@@ -3,12 +3,13 @@ import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
-import { type Forward, openForward } from './forward.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
 import { makeServer } from './server.ts'
-import { forgotten, pointed, type Table, tableOf } from './table.ts'
+import { openTable } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
+import { trusting } from './trust.ts'
+import { openUpstreams, type Upstreams } from './upstreams.ts'
 
 /** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
@@ -17,41 +18,50 @@ const lingerMs = 250
 function work() {
   const log = openLog('proxy')
   const traffic = openTraffic()
-  let table: Table = tableOf([])
-  let serving: { server: Server; forward: Forward; limits: Limits } | undefined
+  const table = openTable()
+  const trust = trusting([])
+  let serving: { server: Server; upstreams: Upstreams; limits: Limits } | undefined
   let leaving = false
 
   async function obey(order: Order): Promise<unknown> {
     switch (order.verb) {
       case 'start':
-        table = tableOf(order.routes)
+        table.sync(order.routes)
         serving = await serve(order)
         return
       case 'sync':
-        table = tableOf(order.routes)
+        table.sync(order.routes)
         return
       case 'point':
-        table = pointed(table, order.route)
+        table.point(order.route)
         return
       case 'forget':
-        table = forgotten(table, order.app)
+        table.forget(order.app)
         return
       case 'drain':
-        return drain(order, { traffic, forward: serving?.forward })
+        return drain(order, { traffic, upstreams: serving?.upstreams })
       case 'stats':
         return traffic.stats()
     }
   }
 
   async function serve({ fd, limits }: Order & { verb: 'start' }) {
-    const forward = openForward(limits)
-    const report = (error: unknown) => log.error({ err: error }, 'a request met a bug')
-    const server = makeServer({ find: name => table.find(name), forward, traffic, limits, report })
+    const upstreams = openUpstreams(limits)
+    const server = makeServer({
+      find: table.find,
+      upstreams,
+      traffic,
+      limits,
+      trust: () => trust,
+      leaving: () => leaving,
+      note: () => undefined,
+      report: error => log.error({ err: error }, 'a request met a bug'),
+    })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ fd }, resolve)
     })
-    return { server, forward, limits }
+    return { server, upstreams, limits }
   }
 
   /** Takes no more, finishes what it has, then ends; WebSockets end with it. */
@@ -86,10 +96,10 @@ function work() {
 
 async function drain(
   { upstreams, timeoutMs }: Order & { verb: 'drain' },
-  { traffic, forward }: { traffic: Traffic; forward: Forward | undefined },
+  { traffic, upstreams: open }: { traffic: Traffic; upstreams: Upstreams | undefined },
 ): Promise<number> {
   const ended = await traffic.drain(upstreams, timeoutMs)
-  for (const name of upstreams) forward?.release(name)
+  for (const name of upstreams) open?.release(name)
   return ended
 }
 

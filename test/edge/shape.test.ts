@@ -24,6 +24,59 @@ t.test('a route to files names a folder, whole and plain', async t => {
     t.throws(() => routesOf([{ ...route, files }]), { message: /files/ }, JSON.stringify(files).slice(0, 20))
 })
 
+t.test('everything that an app may have set passes', async t => {
+  const whole = {
+    ...route,
+    release: 7,
+    protocol: 'grpc',
+    redirects: { 'old.test': { to: 'shop.test', status: 308 } },
+    auth: { realm: 'Shop', users: { me: '$scrypt$x' }, allowed: { '10.0.0.0/8': true } },
+    lists: { allow: { '::1': true }, deny: { '2001:db8::/32': true } },
+    headers: { 'X-Frame-Options': 'DENY', 'X-Powered-By': '' },
+    maintenance: { page: '<h1>Soon</h1>' },
+    pages: { 502: '<h1>Oh</h1>' },
+    limits: { bodyBytes: 0, answerMs: 1000 },
+    rate: { requests: 10, seconds: 1, burst: 5 },
+    compress: false,
+    https: { redirect: true, hsts: { maxAge: 1, includeSubdomains: true, preload: false } },
+    sticky: true,
+    health: '/up',
+    canary: { percent: 5, release: 8, upstreams: {} },
+    log: 'off',
+    mounts: { '/static': { files: '/srv/static' }, '/hook': { plugin: 'hook' } },
+    ports: { 9000: { scheme: 'tcp', upstreams: {} } },
+  }
+  t.same(routesOf([whole]), [whole])
+})
+
+t.test('what an app may not have set, throws', async t => {
+  const bad: Record<string, unknown>[] = [
+    { release: -1 },
+    { protocol: 'ftp' },
+    { redirects: { 'old.test': { to: 'a b', status: 301 } } },
+    { redirects: { 'old.test': { to: 'a', status: 200 } } },
+    { redirects: { 'Old.test': { to: 'a', status: 301 } } },
+    { auth: { realm: '', users: {} } },
+    { lists: { allow: { name: true } } },
+    { lists: { deny: { '10.0.0.0/33': true } } },
+    { headers: { 'a b': 'c' } },
+    { headers: { a: 'b\r\nc: d' } },
+    { pages: { 200: 'x' } },
+    { limits: { more: 1 } },
+    { limits: { answerMs: -1 } },
+    { rate: { requests: 0, seconds: 1, burst: 0 } },
+    { compress: 'no' },
+    { https: {} },
+    { health: 'up' },
+    { canary: { percent: 101, release: 1, upstreams: {} } },
+    { log: 'xml' },
+    { mounts: { '/x': { files: 'relative' } } },
+    { ports: { 0: { scheme: 'tcp', upstreams: {} } } },
+    { ports: { 1: { scheme: 'udp', upstreams: {} } } },
+  ]
+  for (const each of bad) t.throws(() => routesOf([{ ...route, ...each }]), JSON.stringify(each))
+})
+
 t.test('what is not, throws', async t => {
   const bad: unknown[] = [
     null,

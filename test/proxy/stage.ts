@@ -4,11 +4,13 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 
 import type { Test } from 'tap'
 
-import { openForward } from '../../src/proxy/forward.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
 import { makeServer } from '../../src/proxy/server.ts'
-import { tableOf } from '../../src/proxy/table.ts'
+import { openTable } from '../../src/proxy/table.ts'
 import { openTraffic } from '../../src/proxy/traffic.ts'
+import type { Trip } from '../../src/proxy/trip.ts'
+import { trusting } from '../../src/proxy/trust.ts'
+import { openUpstreams } from '../../src/proxy/upstreams.ts'
 import type { AppName, Route, Upstream } from '../../src/types.ts'
 
 /** A route of app `shop` at shop.test to these upstreams. */
@@ -59,17 +61,27 @@ export async function bareBackend(t: Test, speak: (socket: Socket, said: string)
 }
 
 /** One worker's server in this process, on a port of its own. */
-export async function stage(t: Test, routes: readonly Route[], limits: Partial<Limits> = {}) {
+export async function stage(
+  t: Test,
+  routes: readonly Route[],
+  limits: Partial<Limits> = {},
+  proxies: readonly string[] = [],
+) {
   const all = { ...usualLimits, ...limits }
   const traffic = openTraffic()
-  const forward = openForward(all)
+  const upstreams = openUpstreams(all)
   const bugs: unknown[] = []
-  let table = tableOf(routes)
+  const trips: Trip[] = []
+  const table = openTable(routes)
+  const trust = trusting(proxies)
   const server = makeServer({
-    find: hostname => table.find(hostname),
-    forward,
+    find: table.find,
+    upstreams,
     traffic,
     limits: all,
+    trust: () => trust,
+    leaving: () => false,
+    note: trip => trips.push(trip),
     report: error => bugs.push(error),
   })
   server.listen(0, '127.0.0.1')
@@ -78,16 +90,17 @@ export async function stage(t: Test, routes: readonly Route[], limits: Partial<L
   t.teardown(() => {
     server.close()
     server.closeAllConnections()
-    forward.close()
+    upstreams.close()
     if (bugs.length > 0) throw bugs[0]
   })
   return {
     port,
     traffic,
-    forward,
+    upstreams,
+    trips,
     server,
     point: (...next: Route[]) => {
-      table = tableOf(next)
+      table.sync(next)
     },
     ask: (path: string, options: Asking = {}) => ask(port, path, options),
     raw: (bytes: string) => raw(port, bytes),

@@ -1,6 +1,6 @@
 import { t } from 'tap'
 
-import { forgotten, hostnameOf, pointed, tableOf } from '../../src/proxy/table.ts'
+import { hostnameOf, openTable } from '../../src/proxy/table.ts'
 import { routeOf } from './stage.ts'
 
 const upstream = { host: '10.0.0.1', port: 5000 }
@@ -42,25 +42,34 @@ t.test('a host field becomes a hostname, or nothing', async t => {
 })
 
 t.test('a hostname finds its own domain first, then the longest wildcard', async t => {
-  const table = tableOf([
+  const table = openTable([
     routeOf('wide', ['*.test'], [upstream]),
     routeOf('long', ['*.shop.test'], [upstream]),
     routeOf('own', ['a.shop.test', 'test'], [upstream]),
   ])
-  t.equal(table.find('a.shop.test')?.app, 'own')
-  t.equal(table.find('b.shop.test')?.app, 'long')
-  t.equal(table.find('b.c.shop.test')?.app, 'long')
-  t.equal(table.find('shop.test')?.app, 'wide')
-  t.equal(table.find('test')?.app, 'own')
+  t.equal(table.find('a.shop.test')?.route.app, 'own')
+  t.equal(table.find('b.shop.test')?.route.app, 'long')
+  t.equal(table.find('b.c.shop.test')?.route.app, 'long')
+  t.equal(table.find('shop.test')?.route.app, 'wide')
+  t.equal(table.find('test')?.route.app, 'own')
   t.equal(table.find('other'), undefined)
   for (const odd of ['__proto__', 'constructor', 'tostring']) t.equal(table.find(odd), undefined)
 })
 
 t.test('pointing replaces an app’s route, forgetting takes it away', async t => {
-  const first = tableOf([routeOf('shop', ['old.test'], [upstream])])
-  const second = pointed(first, routeOf('shop', ['new.test'], []))
-  t.equal(second.find('old.test'), undefined)
-  t.same(second.find('new.test')?.upstreams, {})
-  t.equal(first.find('old.test')?.app, 'shop')
-  t.equal(forgotten(second, 'shop').find('new.test'), undefined)
+  const table = openTable([routeOf('shop', ['old.test'], [upstream])])
+  table.point(routeOf('shop', ['new.test'], []))
+  t.equal(table.find('old.test'), undefined)
+  t.same(table.find('new.test')?.route.upstreams, {})
+  t.equal(table.routes().length, 1)
+  table.forget('shop')
+  t.equal(table.find('new.test'), undefined)
+  table.forget('nobody')
+})
+
+t.test('a hostname that went from one app to another stays where it went', async t => {
+  const table = openTable([routeOf('one', ['a.test'], [upstream])])
+  table.point(routeOf('two', ['a.test'], [upstream]))
+  table.point(routeOf('one', ['b.test'], [upstream]))
+  t.equal(table.find('a.test')?.route.app, 'two')
 })

@@ -1,0 +1,86 @@
+import { BlockList, isIP } from 'node:net'
+
+import type { Visitor } from './visitor.ts'
+
+/** What is known of where a request came from, and the fields that tell the app. */
+export interface Origin {
+  readonly client: string
+  readonly scheme: 'http' | 'https'
+  readonly forwarded: readonly string[]
+}
+
+/** What a client said of itself, as proxies before us may have written it. */
+export interface Said {
+  readonly host: string
+  readonly hops: Hops | undefined
+}
+
+/** Values of X-Forwarded-*, in the order they came in. */
+export interface Hops {
+  readonly for: readonly string[]
+  readonly proto: readonly string[]
+  readonly host: readonly string[]
+}
+
+export type Trust = (visitor: Visitor, said: Said) => Origin
+
+/** Believes nobody but proxies at these addresses (CIDR). With none, what a client says of itself is replaced. */
+export function trusting(proxies: readonly string[]): Trust {
+  const list = addressesOf(proxies)
+  return (visitor, { host, hops }) => {
+    const { address, localPort } = visitor.peer
+    if (list === undefined || hops === undefined || !list(address)) {
+      const { scheme } = visitor
+      return { client: address, scheme, forwarded: fieldsOf(address, scheme, host, localPort) }
+    }
+    const chain = hops.for.flatMap(each => each.split(',')).map(each => each.trim())
+    const client = lastUntrusted(chain, list) ?? address
+    const scheme =
+      wordOf(hops.proto) === 'https' ? 'https' : wordOf(hops.proto) === 'http' ? 'http' : visitor.scheme
+    const port = scheme === visitor.scheme ? localPort : scheme === 'https' ? 443 : 80
+    const forwarded = fieldsOf([...chain.filter(plain), address].join(', '), scheme, host, port)
+    return { client, scheme, forwarded }
+  }
+}
+
+function fieldsOf(chain: string, scheme: string, host: string, port: number): string[] {
+  return [
+    'X-Forwarded-For',
+    chain,
+    'X-Forwarded-Proto',
+    scheme,
+    'X-Forwarded-Host',
+    host,
+    'X-Forwarded-Port',
+    String(port),
+  ]
+}
+
+/** From the right: each proxy writes down whom it heard, so the first that is not ours is the client. */
+function lastUntrusted(chain: readonly string[], trusted: (address: string) => boolean): string | undefined {
+  for (const each of chain.toReversed()) {
+    if (!isIP(each)) return undefined
+    if (!trusted(each)) return each
+  }
+  return chain[0]
+}
+
+function wordOf(values: readonly string[]): string | undefined {
+  return values.length === 1 ? values[0]!.trim().toLowerCase() : undefined
+}
+
+const plain = (text: string) => /^[\w.:[\]-]{1,64}$/.test(text)
+
+/** Whether an address is among addresses or networks (CIDR); undefined when there are none. Throws on what is neither. */
+export function addressesOf(list: readonly string[]): ((address: string) => boolean) | undefined {
+  if (list.length === 0) return undefined
+  const found = new BlockList()
+  for (const each of list) {
+    const [address = '', bits] = each.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    if (!isIP(address)) throw new Error(`${each} is no address`)
+    if (bits === undefined) found.addAddress(address, family)
+    else found.addSubnet(address, Number(bits), family)
+  }
+  return address => found.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+}

@@ -1,0 +1,58 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** One request and the way to answer it, whichever version of HTTP it came in. */
+export interface Visitor {
+  readonly version: '1.0' | '1.1' | '2.0' | 'unknown'
+  readonly scheme: 'http' | 'https'
+  readonly method: string
+  /** The request target as it came: in origin, absolute or asterisk form; `:path` of HTTP/2. */
+  readonly target: string
+  /** `:authority` of HTTP/2. */
+  readonly authority: string | undefined
+  /** Fields in the order and spelling they came in, flat: [name, value, name, value…]; without pseudo-fields. */
+  readonly fields: readonly string[]
+  readonly peer: Peer
+  readonly body: Readable
+  /** The request has arrived whole. */
+  readonly received: boolean
+  /** Known once the body has ended. */
+  readonly trailers: readonly string[]
+  /** The answer's body goes here after `begin`. */
+  readonly out: Writable
+  readonly begun: boolean
+  /** Of the answer; 0 before `begin`. */
+  readonly status: number
+  /** Of the answer's body, counted by whoever writes it. */
+  bytes: number
+  /** Answered in full, or nobody is there any more. */
+  readonly closed: boolean
+  /** Tells the client to send its body: 100 Continue. */
+  proceed(): void
+  /** 103 Early Hints (RFC 8297) with these links. */
+  hint(links: readonly string[]): void
+  /** Sends the head of the answer. Throws when it cannot be said in HTTP, with nothing sent. */
+  begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions): void
+  /** Sends the head now, before there is anything of the body. */
+  flush(): void
+  /** Ends the answer with trailers after its body. */
+  endWith(trailers: readonly string[]): void
+  /** Breaks the answer off so that the client sees that it is not whole. */
+  cut(): void
+  /** Heard once: when the answer is whole, or the client is gone. */
+  onClose(listener: () => void): void
+}
+
+export interface BeginOptions {
+  /** Trailers may follow. */
+  readonly trailers?: boolean
+  /** Nothing more is read from this connection. */
+  readonly last?: boolean
+}
+
+/** Who is at the other end of the connection. */
+export interface Peer {
+  readonly address: string
+  readonly port: number
+  /** The port that was connected to. */
+  readonly localPort: number
+}

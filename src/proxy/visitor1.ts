@@ -1,0 +1,109 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+import type { BeginOptions, Peer, Visitor } from './visitor.ts'
+
+/** A request in HTTP/1.0 or 1.1. */
+export class Visitor1 implements Visitor {
+  readonly scheme: 'http' | 'https'
+  status = 0
+  bytes = 0
+  private readonly req: IncomingMessage
+  private readonly res: ServerResponse
+
+  constructor(req: IncomingMessage, res: ServerResponse, scheme: 'http' | 'https') {
+    this.req = req
+    this.res = res
+    this.scheme = scheme
+  }
+
+  get version() {
+    if (this.req.httpVersionMajor !== 1) return 'unknown'
+    return this.req.httpVersionMinor === 0 ? '1.0' : '1.1'
+  }
+  get method() {
+    return this.req.method ?? ''
+  }
+  get target() {
+    return this.req.url ?? ''
+  }
+  get authority() {
+    return undefined
+  }
+  get fields() {
+    return this.req.rawHeaders
+  }
+  get peer() {
+    return peerOf(this.req.socket)
+  }
+  get body() {
+    return this.req
+  }
+  get received() {
+    return this.req.complete
+  }
+  get trailers() {
+    return this.req.rawTrailers
+  }
+  get out() {
+    return this.res
+  }
+  get begun() {
+    return this.res.headersSent
+  }
+  get closed() {
+    return this.res.closed || this.res.destroyed
+  }
+
+  proceed() {
+    this.res.writeContinue()
+  }
+
+  hint(links: readonly string[]) {
+    // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
+    if (this.req.httpVersionMinor === 0 || this.res.headersSent) return
+    try {
+      this.res.writeEarlyHints({ link: [...links] })
+    } catch {
+      // Hints that Node cannot read are left out; the answer itself follows.
+    }
+  }
+
+  begin(status: number, reason: string, fields: readonly string[], { last }: BeginOptions = {}) {
+    const all = last ? [...fields, 'Connection', 'close'] : (fields as string[])
+    if (reason === '') this.res.writeHead(status, all)
+    else this.res.writeHead(status, reason, all)
+    this.status = status
+  }
+
+  flush() {
+    this.res.flushHeaders()
+  }
+
+  endWith(trailers: readonly string[]) {
+    if (trailers.length > 0 && this.res.chunkedEncoding) this.res.addTrailers(pairsOf(trailers))
+    this.res.end()
+  }
+
+  cut() {
+    // HTTP/1.0 may take a plain end for the end of the body.
+    if (this.req.httpVersionMinor === 0) this.res.socket?.resetAndDestroy()
+    this.res.destroy()
+  }
+
+  onClose(listener: () => void) {
+    this.res.once('close', listener)
+  }
+}
+
+function pairsOf(flat: readonly string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, at) => [flat[at * 2]!, flat[at * 2 + 1]!])
+}
+
+export function peerOf(socket: Socket): Peer {
+  return {
+    address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
+    port: socket.remotePort ?? 0,
+    localPort: socket.localPort ?? 0,
+  }
+}
