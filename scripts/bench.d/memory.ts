@@ -18,11 +18,16 @@ export function takeMemory(daemon: number): Kept[] {
   const top = parentOf(daemon)
   const isOurs = (pid: number | undefined): boolean =>
     pid === top || (pid !== undefined && isOurs(parents.get(pid)))
-  const taken = [...parents.keys()].filter(isOurs).map(pid => ({ pid, ...mapped(pid) }))
+  return memoryOf([...parents.keys()].filter(isOurs)).map(({ pid, pss }) => ({ name: nameOf(pid), pss }))
+}
+
+/** What these processes keep, MB each. */
+export function memoryOf(pids: readonly number[]): { readonly pid: number; readonly pss: number }[] {
+  const taken = pids.map(pid => ({ pid, ...mapped(pid) }))
   const share = sharing(taken.map(each => each.files))
   return taken.map(({ pid, own, files }) => {
     const shared = [...files].map(([file, kb]) => kb * share(file))
-    return { name: nameOf(pid), pss: (own + sum(shared)) / 1024 }
+    return { pid, pss: (own + sum(shared)) / 1024 }
   })
 }
 

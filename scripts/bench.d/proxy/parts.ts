@@ -1,0 +1,278 @@
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { changes } from './change.ts'
+import { echoes, handshakes, openIdle } from './clients.ts'
+import { type Heard, h2load, type Load, wrk } from './generators.ts'
+import { type Ground, hosts } from './ground.ts'
+import type { Name, Peer } from './peers.ts'
+import { cpuOf, familyOf, pssOf, residentOf, watchResident } from './processes.ts'
+import type { Target, Unit } from './table.ts'
+
+export type Figures = Readonly<Record<string, number>>
+
+/** One turn of one proxy. */
+export type Turn = () => Promise<Figures>
+
+export interface Row {
+  /** Its name among the figures. */
+  readonly of: string
+  readonly figure: string
+  readonly unit: Unit
+  readonly targets?: readonly Target[]
+}
+
+export interface Part {
+  /** As `--only` names it. */
+  readonly name: string
+  readonly what: string
+  readonly rows: readonly Row[]
+  /** Makes ready; then each takes its turns. One that cannot yet do it is not among them. */
+  prepare(stage: Stage): Promise<Readonly<Partial<Record<Name, Turn>>>>
+}
+
+export interface Stage {
+  readonly ground: Ground
+  readonly seconds: number
+  /** The proxies that most parts share. */
+  readonly peers: readonly Peer[]
+  /** More of them, for one part. */
+  fresh(options: { routes: number }): Promise<readonly Peer[]>
+}
+
+const MB = 1024 ** 2
+
+const memory: Row = { of: 'memory', figure: 'memory (PSS)', unit: 'MB' }
+
+/** What is told of most loads. */
+function rows(...targets: readonly Target[]): readonly Row[] {
+  return [
+    { of: 'cpu', figure: 'CPU a request', unit: 'µs', targets },
+    { of: 'rate', figure: 'throughput', unit: '/s' },
+    { of: 'p50', figure: 'p50', unit: 'ms' },
+    { of: 'p99', figure: 'p99', unit: 'ms' },
+    memory,
+  ]
+}
+
+const loads: readonly Part[] = [
+  {
+    name: 'small',
+    what: 'small GETs, kept connections',
+    rows: rows({ beside: 'nginx', most: 2.3 }, { beside: 'Caddy', most: 1 / 1.7 }),
+    prepare: loaded(({ http }, load) =>
+      wrk({ ...load, url: `http://127.0.0.1:${http}/small`, connections: 64 }),
+    ),
+  },
+  {
+    name: '1k',
+    what: 'answers of 1 KB',
+    rows: rows(),
+    prepare: loaded(({ http }, load) =>
+      wrk({ ...load, url: `http://127.0.0.1:${http}/1k`, connections: 64 }),
+    ),
+  },
+  {
+    name: '100k',
+    what: 'answers of 100 KB',
+    rows: rows({ beside: 'nginx', most: 1.6 }),
+    prepare: loaded(({ http }, load) =>
+      wrk({ ...load, url: `http://127.0.0.1:${http}/100k`, connections: 16 }),
+    ),
+  },
+  large('down', '10 MB down', ({ http }, load) =>
+    wrk({ ...load, url: `http://127.0.0.1:${http}/10m`, connections: 8 }),
+  ),
+  large('up', '10 MB up', ({ http }, load) =>
+    wrk(
+      {
+        ...load,
+        url: `http://127.0.0.1:${http}/`,
+        connections: 8,
+        headers: [`Host: ${hosts.speaker}`],
+      },
+      { bytes: 10 * MB },
+    ),
+  ),
+  {
+    name: 'connect',
+    what: 'a new connection for each GET',
+    rows: rows(),
+    prepare: loaded(({ http }, load) =>
+      wrk({
+        ...load,
+        url: `http://127.0.0.1:${http}/small`,
+        connections: 32,
+        headers: [`Host: ${hosts.app}`, 'Connection: close'],
+      }),
+    ),
+  },
+  {
+    name: 'tls',
+    what: 'TLS 1.3, small GETs, kept connections',
+    rows: rows({ beside: 'nginx', most: 2.2 }),
+    prepare: loaded(
+      ({ https }, load) =>
+        wrk({ ...load, headers: [], url: `https://${hosts.secure}:${https}/small`, connections: 64 }),
+      { secure: true },
+    ),
+  },
+  {
+    name: 'handshake',
+    what: 'TLS 1.3 handshakes, each with a GET',
+    rows: rows(),
+    prepare: loaded((peer, { seconds }) => handshakes(peer, seconds), { secure: true }),
+  },
+  {
+    name: 'http2',
+    what: 'HTTP/2, 100 streams on each of 4 connections',
+    rows: rows({ beside: 'nginx', most: 2 }),
+    prepare: loaded(
+      ({ https }, load, { dir }) =>
+        h2load(
+          { ...load, headers: [], url: `https://${hosts.secure}:${https}/small`, connections: 4 },
+          { streams: 100, log: join(dir, 'h2load.log') },
+        ),
+      { secure: true },
+    ),
+  },
+  {
+    name: 'websockets',
+    what: '1,000 WebSockets, 100 bytes echoed',
+    rows: [{ of: 'cpu', figure: 'CPU a message', unit: 'µs' }, ...rows().filter(({ of }) => of !== 'cpu')],
+    prepare: loaded((peer, { seconds }, _ground, begin) => echoes(peer, { count: 1000, seconds, begin })),
+  },
+]
+
+type Generate = (
+  peer: Peer,
+  load: Omit<Load, 'url' | 'connections'>,
+  ground: Ground,
+  begin: () => void,
+) => Promise<Heard>
+
+function loaded(generate: Generate, { secure = false } = {}): Part['prepare'] {
+  return async stage =>
+    turns(
+      stage.peers.filter(({ https }) => !secure || https !== undefined),
+      peer => underLoad(peer, stage, generate),
+    )
+}
+
+/** CPU is counted from the moment when the load begins. */
+async function underLoad(peer: Peer, { ground, seconds }: Stage, generate: Generate): Promise<Figures> {
+  const pids = familyOf(peer.pid)
+  let before = cpuOf(pids)
+  const begin = () => {
+    before = cpuOf(pids)
+  }
+  const load = { seconds, signal: ground.signal, headers: [`Host: ${hosts.app}`] }
+  const heard = await generate(peer, load, ground, begin)
+  const cpu = ((cpuOf(pids) - before) * 1e6) / heard.requests
+  const { requests, p50, p99, errors } = heard
+  return { cpu, rate: requests / heard.seconds, p50, p99, errors, memory: pssOf(pids) }
+}
+
+/** Bodies of 10 MB, eight at once. Memory is flat when not even half of what is on its way is held. */
+function large(name: string, what: string, generate: Generate): Part {
+  const megabytes = 10
+  return {
+    name,
+    what: `${what}, 8 at once`,
+    rows: [
+      { of: 'cpuMB', figure: 'CPU a MB', unit: 'µs' },
+      { of: 'throughput', figure: 'throughput', unit: 'MB/s', targets: [{ beside: 'nginx', least: 0.8 }] },
+      { of: 'growth', figure: 'resident, more than before', unit: 'MB', targets: [{ most: 40 }] },
+      memory,
+    ],
+    async prepare(stage) {
+      const before = new Map(stage.peers.map(({ pid }) => [pid, residentOf(familyOf(pid))]))
+      return turns(stage.peers, async peer => {
+        const resident = watchResident(familyOf(peer.pid))
+        const figures = await underLoad(peer, stage, generate).finally(resident.most)
+        return {
+          ...figures,
+          cpuMB: figures.cpu! / megabytes,
+          throughput: figures.rate! * megabytes,
+          growth: resident.most() - before.get(peer.pid)!,
+        }
+      })
+    },
+  }
+}
+
+function turns(peers: readonly Peer[], turn: (peer: Peer) => Promise<Figures>): Partial<Record<Name, Turn>> {
+  return Object.fromEntries(peers.map(peer => [peer.name, () => turn(peer)]))
+}
+
+const idle: Part = {
+  name: 'idle',
+  what: '10,000 idle connections',
+  rows: [
+    { of: 'rest', figure: 'memory without them', unit: 'MB' },
+    memory,
+    { of: 'each', figure: 'memory a connection', unit: 'KB' },
+  ],
+  async prepare({ fresh }) {
+    const count = 10_000
+    const peers = await fresh({ routes: 0 })
+    const rest = new Map(peers.map(({ pid }) => [pid, pssOf(familyOf(pid))]))
+    return turns(peers, async peer => {
+      const open = await openIdle(peer, count)
+      await pause(1000)
+      const memory = pssOf(familyOf(peer.pid))
+      const errors = count - open.open()
+      await open.close()
+      const before = rest.get(peer.pid)!
+      return { rest: before, memory, each: ((memory - before) * 1024) / count, errors }
+    })
+  },
+}
+
+const routes: Part = {
+  name: 'routes',
+  what: 'small GETs, 1 and 10,000 routes',
+  rows: [
+    { of: 'one', figure: 'CPU a request, 1', unit: 'µs' },
+    { of: 'many', figure: 'CPU a request, 10,000', unit: 'µs' },
+    { of: 'over', figure: '10,000 over 1', unit: 'x', targets: [{ most: 1.03 }] },
+    { of: 'memory', figure: 'memory (PSS), 10,000', unit: 'MB' },
+  ],
+  async prepare(stage) {
+    const one = await stage.fresh({ routes: 1 })
+    const many = await stage.fresh({ routes: 10_000 })
+    const ask = (peer: Peer, count: number) =>
+      underLoad(peer, stage, ({ http }, load) =>
+        wrk(
+          { ...load, headers: [], url: `http://127.0.0.1:${http}/small`, connections: 64 },
+          { routes: count },
+        ),
+      )
+    return turns(one, async peer => {
+      const few = await ask(peer, 1)
+      const all = await ask(many.find(({ name }) => name === peer.name)!, 10_000)
+      return {
+        one: few.cpu!,
+        many: all.cpu!,
+        over: all.cpu! / few.cpu!,
+        memory: all.memory!,
+        errors: few.errors! + all.errors!,
+      }
+    })
+  },
+}
+
+const change: Part = {
+  name: 'change',
+  what: 'a changed route',
+  rows: [
+    { of: 'force', figure: 'in force in all workers, 1 route', unit: 'ms' },
+    { of: 'worst', figure: 'the slowest of 50', unit: 'ms', targets: [{ most: 10 }] },
+    { of: 'manyForce', figure: 'in force, 10,000 routes', unit: 'ms' },
+    { of: 'manyWorst', figure: 'the slowest of 50, 10,000 routes', unit: 'ms', targets: [{ most: 10 }] },
+    { of: 'manyTold', figure: 'acknowledged, 10,000 routes', unit: 'ms' },
+  ],
+  prepare: changes,
+}
+
+export const parts: readonly Part[] = [...loads, idle, routes, change]
