@@ -36,6 +36,8 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
       const ended = await call({ verb: 'drain', upstreams, timeoutMs }, timeoutMs)
       return typeof ended === 'number' ? ended : 0
     },
+    pause: async (app, { capMs }) => void (await call({ verb: 'pause', app, capMs })),
+    resume: async app => void (await call({ verb: 'resume', app })),
     stats: async () => statsOf(await call({ verb: 'stats' })),
     onConnect: line.onConnect,
     close: line.close,

@@ -24,6 +24,15 @@ export function requestOf(value: unknown): Framed<Request> {
         upstreams: listOf(message.upstreams, 'upstreams').map(name => textOf(name, 'upstream', 300)),
         timeoutMs: wholeOf(message.timeoutMs, 'timeoutMs', 24 * 3600 * 1000),
       }
+    case 'pause':
+      return {
+        id,
+        verb: 'pause',
+        app: appOf(message.app),
+        capMs: wholeOf(message.capMs, 'capMs', 3600 * 1000),
+      }
+    case 'resume':
+      return { id, verb: 'resume', app: appOf(message.app) }
     case 'stats':
       return { id, verb: 'stats' }
     default:

@@ -18,6 +18,9 @@ export type Request =
   | { readonly verb: 'forget'; readonly app: string }
   /** Answered when these upstreams (`host:port`) have no request in flight, or after `timeoutMs`; then what is left is ended. */
   | { readonly verb: 'drain'; readonly upstreams: readonly string[]; readonly timeoutMs: number }
+  /** Requests of the app wait, each for so long at most; then they get 504. */
+  | { readonly verb: 'pause'; readonly app: string; readonly capMs: number }
+  | { readonly verb: 'resume'; readonly app: string }
   | { readonly verb: 'stats' }
 
 export type Answer =
@@ -39,6 +42,9 @@ export interface Edge {
   forget(app: string): Promise<void>
   /** Answers how many requests had to be ended. */
   drain(upstreams: readonly string[], options: { timeoutMs: number }): Promise<number>
+  /** Holds the app's requests back, each for `capMs` at most, until `resume`. */
+  pause(app: string, options: { capMs: number }): Promise<void>
+  resume(app: string): Promise<void>
   stats(): Promise<Stats>
   /** Called at every (re)connection, so that the whole table is told again. */
   onConnect(listener: () => void): void

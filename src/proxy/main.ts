@@ -100,6 +100,10 @@ async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
     const ended = await fleet.ask(request, { withinMs: request.timeoutMs + 1000 })
     return ended.reduce<number>((sum, count) => sum + Number(count), 0)
   }
+  if (request.verb === 'pause' || request.verb === 'resume') {
+    await fleet.ask(request)
+    return undefined
+  }
   const counts = (await fleet.ask(request)) as { requests: number; inFlight: number }[]
   return {
     workers: counts.length,

@@ -27,6 +27,11 @@ export const pages = {
     title: 'This app is not running',
     text: 'It is stopped, or has not been deployed yet. Please try again later.',
   },
+  busy: {
+    status: 503,
+    title: 'This app is very busy',
+    text: 'Too many requests are waiting for it. Please try again in a moment.',
+  },
   unreachable: {
     status: 502,
     title: 'This app did not answer',

@@ -1,12 +1,12 @@
-import type { Upstream } from '../types.ts'
 import { type Asked, readRequest } from './asked.ts'
 import type { Outcome } from './carry.ts'
 import { serveFiles } from './files.ts'
 import type { Limits } from './limits.ts'
 import { answerPage, type Page, pages } from './pages.ts'
+import type { NoPlace, Place, Places } from './places.ts'
 import { sendPlainly } from './plain.ts'
-import type { Site, Verdict } from './site.ts'
-import { nameOf, type Traffic } from './traffic.ts'
+import type { Dress, Site, Verdict } from './site.ts'
+import type { Traffic } from './traffic.ts'
 import { Trip } from './trip.ts'
 import type { Trust } from './trust.ts'
 import type { Upstreams } from './upstreams.ts'
@@ -16,6 +16,7 @@ export interface Parts {
   /** Asked anew for every request. */
   readonly find: (hostname: string) => Site | undefined
   readonly upstreams: Upstreams
+  readonly places: Places
   readonly traffic: Traffic
   readonly limits: Limits
   readonly trust: () => Trust
@@ -97,50 +98,52 @@ function lead(going: Going, parts: Parts) {
 }
 
 /** From what was asked to the app, or to the page that says why not. */
-function ask(going: Going, parts: Parts, tried: Upstream | undefined) {
+function ask(going: Going, parts: Parts, tried: Place | undefined) {
   const { visitor, asked, trip } = going
-  // The table may have changed since the first try.
-  const site = tried === undefined ? going.site : parts.find(asked.hostname)
-  if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
-  const upstream = choose(site, { tried, traffic: parts.traffic })
-  if (!upstream) return tell({ page: pages.stopped }, going)
-  const done = parts.traffic.begin(upstream, { kind: 'request', end: () => visitor.cut() })
-  trip.upstream = nameOf(upstream)
-  if (tried !== undefined) trip.retries++
-  const carrying = {
-    ...{ visitor, asked, trip, limits: parts.limits, dress: site.dress },
-    done: (outcome: Outcome) => {
-      done()
-      if (outcome === 'answered' || visitor.closed) return
-      if (outcome === 'again' && tried === undefined) return ask(going, parts, upstream)
-      tell({ page: pageOf(outcome) }, going)
-    },
-  }
-  if (asked.trailers || asked.path === '*') {
-    sendPlainly(upstream, carrying).catch((error: unknown) => {
-      parts.report(error)
-      visitor.cut()
-    })
-  } else parts.upstreams.to(upstream).send(carrying, { fresh: tried !== undefined })
+  // The table may have changed since the first try, or while this waited.
+  const site = () => parts.find(asked.hostname)
+  parts.places.take({ visitor, asked, site, tried }, place => {
+    if (typeof place === 'string') return tell(noPlace[place], going)
+    const { lane, release, cookie } = place
+    const { dress } = place.site
+    const exchange = { kind: 'request', end: () => visitor.cut() } as const
+    const done = parts.traffic.begin(lane.upstream, exchange)
+    trip.upstream = lane.name
+    trip.release = release
+    if (tried !== undefined) trip.retries++
+    const carrying = {
+      ...{ visitor, asked, trip, limits: parts.limits },
+      dress: cookie ? withField(cookie, dress) : dress,
+      done: (outcome: Outcome) => {
+        done()
+        parts.places.leave(place, outcome)
+        if (outcome === 'answered' || visitor.closed) return
+        if (outcome === 'again' && tried === undefined) return ask(going, parts, place)
+        tell({ page: pageOf(outcome) }, going)
+      },
+    }
+    if (asked.trailers || asked.path === '*') {
+      sendPlainly(lane.upstream, carrying).catch((error: unknown) => {
+        parts.report(error)
+        visitor.cut()
+      })
+    } else parts.upstreams.to(lane.upstream).send(carrying, { fresh: tried !== undefined })
+  })
 }
 
 export function pageOf(outcome: Exclude<Outcome, 'answered'>): Page {
   return outcome === 'slow' ? pages.slow : pages.unreachable
 }
 
-/** The least busy; among equals, in turn. One that has just failed is asked again only when it is the only one. */
-export function choose(
-  site: Site,
-  { tried, traffic }: { tried: Upstream | undefined; traffic: Traffic },
-): Upstream | undefined {
-  const all = Object.values(site.route.upstreams)
-  const others = tried ? all.filter(upstream => nameOf(upstream) !== nameOf(tried)) : all
-  const candidates = others.length > 0 ? others : all
-  const turn = traffic.turn(site.route.app)
-  let best: Upstream | undefined
-  for (let at = 0; at < candidates.length; at++) {
-    const next = candidates[(turn + at) % candidates.length]!
-    if (!best || traffic.outstanding(next) < traffic.outstanding(best)) best = next
+export const noPlace: Readonly<Record<NoPlace, Verdict>> = {
+  stopped: { page: pages.stopped },
+  full: { page: pages.busy, fields: ['Retry-After', '1'] },
+  late: { page: pages.slow },
+}
+
+function withField([name, value]: readonly [string, string], dress: Dress | undefined): Dress {
+  return (status, fields) => {
+    fields.push(name, value)
+    return dress ? dress(status, fields) : fields
   }
-  return best
 }

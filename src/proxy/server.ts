@@ -5,8 +5,8 @@ import { type Asked, isWebSocket, readRequest } from './asked.ts'
 import { bareResponse } from './bare.ts'
 import type { Outcome } from './carry.ts'
 import { answerPage, barePage, pages } from './pages.ts'
-import { choose, type Going, type Parts, pageOf, passGates, serve, tell } from './serve.ts'
-import { nameOf } from './traffic.ts'
+import type { NoPlace, Place } from './places.ts'
+import { type Going, noPlace, type Parts, pageOf, passGates, serve, tell } from './serve.ts'
 import { Trip } from './trip.ts'
 import { Visitor1 } from './visitor1.ts'
 import { upgrade } from './websocket.ts'
@@ -54,7 +54,7 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
       said ??= new Visitor1(req, bareResponse(req, socket), scheme)
       return said
     }
-    const silent = new Visitor1(req, new http.ServerResponse(req), scheme)
+    const silent = silentVisitor(req, socket, scheme)
     const trip = new Trip(silent)
     socket.once('close', () => parts.note(trip))
     const asked = readRequest(silent, parts.trust())
@@ -80,18 +80,26 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
   }
 
   /** Tries one upstream, and a second when nothing was spent on the first. */
-  async function join(asked: Asked, trip: Trip, { req, socket, head, going }: Joining): Promise<void> {
-    let tried: ReturnType<typeof choose>
+  async function join(asked: Asked, trip: Trip, joining: Joining): Promise<void> {
+    const { req, socket, head, going } = joining
+    const visitor = silentVisitor(req, socket, scheme)
+    let tried: Place | undefined
     for (;;) {
       const site = parts.find(asked.hostname)
       if (!site) return answerPage(going().visitor, pages.unknownHost(asked.hostname), asked)
-      const upstream = choose(site, { tried, traffic: parts.traffic })
-      if (!upstream) return tell({ page: pages.stopped }, going())
+      const place = await new Promise<Place | NoPlace>(resolve => {
+        parts.places.take({ visitor, asked, site: () => parts.find(asked.hostname), tried }, resolve)
+        socket.once('close', () => resolve('late'))
+      })
+      if (typeof place === 'string') return socket.destroyed ? undefined : tell(noPlace[place], going())
+      const { upstream } = place.lane
       const done = parts.traffic.begin(upstream, { kind: 'websocket', end: () => socket.destroy() })
-      trip.upstream = nameOf(upstream)
+      trip.upstream = place.lane.name
+      trip.release = place.release
       const outcome: Outcome = await upgrade(req, socket, asked, { upstream, head, limits }).finally(done)
+      parts.places.leave(place, outcome)
       if (outcome === 'answered' || socket.destroyed) return
-      if (outcome === 'again' && tried === undefined) tried = upstream
+      if (outcome === 'again' && tried === undefined) tried = place
       else return tell({ page: pageOf(outcome) }, going())
     }
   }
@@ -113,6 +121,11 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
   })
   server.on('clientError', refuseBytes)
   return server
+}
+
+/** A request that only the socket's end is the end of: nothing is answered through it. */
+function silentVisitor(req: IncomingMessage, socket: Socket, scheme: 'http' | 'https'): Visitor1 {
+  return new Visitor1(req, new http.ServerResponse(req), scheme, socket)
 }
 
 type Answering = Socket & { _httpMessage?: ServerResponse }

@@ -10,9 +10,6 @@ export interface Exchange {
 export interface Traffic {
   /** Counts an exchange until the returned function is called. */
   begin(upstream: Upstream, exchange: Exchange): () => void
-  outstanding(upstream: Upstream): number
-  /** Counts up, per app: whose turn it is among equals. */
-  turn(app: string): number
   /** Waits until these upstreams (`host:port`) have nothing in flight; after `timeoutMs` ends what is left and answers how many. */
   drain(upstreams: readonly string[], timeoutMs: number): Promise<number>
   /** Waits for all requests, not for WebSockets, at most `timeoutMs`. */
@@ -25,7 +22,6 @@ export const nameOf = ({ host, port }: Upstream) => `${host}:${port}`
 export function openTraffic(): Traffic {
   const flights = new Map<string, Set<Exchange>>()
   const watchers = new Set<() => void>()
-  const turns = new Map<string, number>()
   let requests = 0
 
   const at = (names: readonly string[]) => names.flatMap(name => [...(flights.get(name) ?? [])])
@@ -57,12 +53,6 @@ export function openTraffic(): Traffic {
         if (here.size === 0 && flights.get(name) === here) flights.delete(name)
         for (const look of watchers) look()
       }
-    },
-    outstanding: upstream => flights.get(nameOf(upstream))?.size ?? 0,
-    turn(app) {
-      const next = (turns.get(app) ?? -1) + 1
-      turns.set(app, next)
-      return next
     },
     async drain(names, timeoutMs) {
       await settled(() => at(names), timeoutMs)

@@ -11,10 +11,19 @@ export class Visitor1 implements Visitor {
   private readonly req: IncomingMessage
   private readonly res: ServerResponse
 
-  constructor(req: IncomingMessage, res: ServerResponse, scheme: 'http' | 'https') {
+  private readonly ending: ServerResponse | Socket
+
+  /** `ending` closes when the client is gone or has its answer. */
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    scheme: 'http' | 'https',
+    ending: ServerResponse | Socket = res,
+  ) {
     this.req = req
     this.res = res
     this.scheme = scheme
+    this.ending = ending
   }
 
   get version() {
@@ -52,7 +61,7 @@ export class Visitor1 implements Visitor {
     return this.res.headersSent
   }
   get closed() {
-    return this.res.closed || this.res.destroyed
+    return this.ending.closed || this.ending.destroyed
   }
 
   proceed() {
@@ -92,7 +101,7 @@ export class Visitor1 implements Visitor {
   }
 
   onClose(listener: () => void) {
-    this.res.once('close', listener)
+    this.ending.once('close', listener)
   }
 }
 

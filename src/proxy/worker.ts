@@ -3,8 +3,10 @@ import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
+import { type Balance, openBalance } from './balance.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
+import { openPlaces } from './places.ts'
 import { makeServer } from './server.ts'
 import { openTable } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
@@ -20,6 +22,8 @@ function work() {
   const traffic = openTraffic()
   const table = openTable()
   const trust = trusting([])
+  const balance = openBalance()
+  const places = openPlaces(balance)
   let serving: { server: Server; upstreams: Upstreams; limits: Limits } | undefined
   let leaving = false
 
@@ -34,12 +38,17 @@ function work() {
         return
       case 'point':
         table.point(order.route)
+        places.changed(order.route.app)
         return
       case 'forget':
         table.forget(order.app)
         return
       case 'drain':
-        return drain(order, { traffic, upstreams: serving?.upstreams })
+        return drain(order, { traffic, upstreams: serving?.upstreams, balance })
+      case 'pause':
+        return places.pause(order.app, order)
+      case 'resume':
+        return places.resume(order.app)
       case 'stats':
         return traffic.stats()
     }
@@ -50,6 +59,7 @@ function work() {
     const server = makeServer({
       find: table.find,
       upstreams,
+      places,
       traffic,
       limits,
       trust: () => trust,
@@ -96,10 +106,17 @@ function work() {
 
 async function drain(
   { upstreams, timeoutMs }: Order & { verb: 'drain' },
-  { traffic, upstreams: open }: { traffic: Traffic; upstreams: Upstreams | undefined },
+  {
+    traffic,
+    upstreams: open,
+    balance,
+  }: { traffic: Traffic; upstreams: Upstreams | undefined; balance: Balance },
 ): Promise<number> {
   const ended = await traffic.drain(upstreams, timeoutMs)
-  for (const name of upstreams) open?.release(name)
+  for (const name of upstreams) {
+    open?.release(name)
+    balance.forget(name)
+  }
   return ended
 }
 

@@ -128,6 +128,8 @@ function listeningEdge(told: (Route | string)[]): Edge {
     point: async route => void told.push(route),
     forget: async app => void told.push(app),
     drain: async () => 0,
+    pause: async () => undefined,
+    resume: async () => undefined,
     stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
     onConnect: () => undefined,
     close: () => undefined,

@@ -4,7 +4,9 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 
 import type { Test } from 'tap'
 
+import { openBalance } from '../../src/proxy/balance.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
+import { openPlaces } from '../../src/proxy/places.ts'
 import { makeServer } from '../../src/proxy/server.ts'
 import { openTable } from '../../src/proxy/table.ts'
 import { openTraffic } from '../../src/proxy/traffic.ts'
@@ -70,6 +72,7 @@ export async function stage(
   const all = { ...usualLimits, ...limits }
   const traffic = openTraffic()
   const upstreams = openUpstreams(all)
+  const places = openPlaces(openBalance())
   const bugs: unknown[] = []
   const trips: Trip[] = []
   const table = openTable(routes)
@@ -77,6 +80,7 @@ export async function stage(
   const server = makeServer({
     find: table.find,
     upstreams,
+    places,
     traffic,
     limits: all,
     trust: () => trust,
@@ -97,10 +101,12 @@ export async function stage(
     port,
     traffic,
     upstreams,
+    places,
     trips,
     server,
     point: (...next: Route[]) => {
       table.sync(next)
+      for (const { app } of next) places.changed(app)
     },
     ask: (path: string, options: Asking = {}) => ask(port, path, options),
     raw: (bytes: string) => raw(port, bytes),
