@@ -45,6 +45,29 @@ export class HookError extends Error {
   }
 }
 
+/** What a program or the engine says when a disk has no room; Node and SQLite have codes for it. */
+const noRoom = /no space left on device|disk quota exceeded/i
+
+export function isDiskFull(error: unknown): boolean {
+  const { code } = Object(error) as { code?: unknown }
+  return /^(?:ENOSPC|EDQUOT|SQLITE_FULL)$/.test(String(code)) || noRoom.test(messageOf(error))
+}
+
+/** `what` is kept in `folder`. */
+export function diskFull(what: string, folder: string, cause?: unknown): UserError {
+  return new UserError(
+    'disk-full',
+    `The disk that holds ${what} is full.`,
+    `Make room on the host, then try again. What is left says: df -h ${folder}`,
+    { cause },
+  )
+}
+
+/** The error, or where its cause is a full disk, that. */
+export function unlessDiskFull(error: unknown, what: string, folder: string): unknown {
+  return isDiskFull(error) && !(error instanceof UserError) ? diskFull(what, folder, error) : error
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -11,9 +11,19 @@ export function openLog(name: string): Logger {
     base: { name },
     redact: ['env', 'config', '*.env', '*.config', '*.password'],
   }
-  if (!process.stdout.isTTY) return pino(options)
+  if (!process.stdout.isTTY) return pino(options, standardOutput())
   return pino(
     options,
     pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true }),
   )
+}
+
+/** Characters that wait for room. What comes beyond them is lost. */
+const mostWaiting = 2 ** 20
+
+/** A log that cannot be written, on a full disk say, ends nobody and holds nobody up: its lines wait, and are written with the first one that can. */
+function standardOutput(): pino.DestinationStream {
+  const output = pino.destination({ dest: 1, sync: true, maxLength: mostWaiting })
+  output.on('error', () => {})
+  return output
 }

@@ -1,4 +1,4 @@
-import { open, rm, truncate, writeFile } from 'node:fs/promises'
+import { open, rm, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { run } from '../../test/e2e/sandbox.ts'
@@ -6,15 +6,15 @@ import { run } from '../../test/e2e/sandbox.ts'
 /** A small filesystem of one's own, mounted from a file. Needs root. */
 export interface Disk {
   readonly mounted: string
-  /** Not a byte is left until `empty`. */
-  fill(): Promise<void>
+  /** Until `empty`, so many bytes are left: not one unless told. */
+  fill(options?: { leave?: number }): Promise<void>
   empty(): Promise<void>
   close(): Promise<void>
 }
 
-const bytes = 96 * 2 ** 20
+export const megabyte = 2 ** 20
 
-export async function openDisk(file: string, mounted: string): Promise<Disk> {
+export async function openDisk(file: string, mounted: string, bytes: number): Promise<Disk> {
   await writeFile(file, '')
   await truncate(file, bytes)
   await must('mkfs.ext4', ['-q', '-F', '-m', '0', file])
@@ -22,13 +22,11 @@ export async function openDisk(file: string, mounted: string): Promise<Disk> {
   const ballast = join(mounted, 'ballast')
   return {
     mounted,
-    async fill() {
-      const handle = await open(ballast, 'w')
-      try {
-        for (const size of [2 ** 20, 4096]) await handle.writeFile(zeros(size)).catch(unlessFull)
-      } finally {
-        await handle.close()
-      }
+    async fill({ leave = 0 } = {}) {
+      const { bavail, bsize } = await statfs(mounted)
+      const size = bavail * bsize - leave
+      if (size > 0) await run('fallocate', ['--length', String(size), ballast])
+      if (leave === 0) await toTheLast(ballast)
     },
     empty: () => rm(ballast, { force: true }),
     async close() {
@@ -38,15 +36,19 @@ export async function openDisk(file: string, mounted: string): Promise<Disk> {
   }
 }
 
-function* zeros(size: number) {
-  for (let written = 0; written < bytes; written += size) yield Buffer.alloc(size)
+/** The ballast's own bookkeeping takes room too, and somebody else may have been quicker. */
+async function toTheLast(ballast: string): Promise<void> {
+  const handle = await open(ballast, 'a')
+  try {
+    for (;;) await handle.writeFile(Buffer.alloc(4096))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+  } finally {
+    await handle.close()
+  }
 }
 
 async function must(program: string, words: readonly string[]): Promise<void> {
   const { code, stderr } = await run(program, words)
   if (code !== 0) throw new Error(`${program} failed: ${stderr.trim()}`)
-}
-
-function unlessFull(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
 }

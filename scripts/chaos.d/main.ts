@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 
 import { faults } from './faults.ts'
+import { meetFullDisks, moments } from './full.ts'
 import { chaos } from './run.ts'
 
 const usage = `scripts/chaos [--kills N] [--minutes N] [--seed N] [--faults a,b,c]
@@ -11,10 +12,14 @@ const usage = `scripts/chaos [--kills N] [--minutes N] [--seed N] [--faults a,b,
   --minutes N    at most so long, 10 unless told
   --seed N       the same faults again
   --faults LIST  which ones; those marked * need root and are left out unless named
+
+scripts/chaos full-disk [MOMENT…]
+  Fills a disk at each moment, or at all: the command has to say so, the old version to serve on, nothing to be
+  damaged, and the same command to work once there is room. Needs root.
 `
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     options: {
       kills: { type: 'string', default: '30' },
       minutes: { type: 'string', default: '10' },
@@ -22,32 +27,53 @@ async function main(): Promise<number> {
       faults: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
+    allowPositionals: true,
   })
   if (values.help) {
-    const lines = faults.map(
-      ({ name, about, needs }) => `    ${name.padEnd(18)}${needs ? '*' : ' '} ${about}\n`,
-    )
-    process.stdout.write(`${usage}\n${lines.join('')}`)
+    process.stdout.write(`${usage}\n${listOf('Faults', faults)}\n${listOf('Moments', moments)}`)
     return 0
   }
-  const named = values.faults?.split(',')
-  const unknown = named?.find(name => !faults.some(each => each.name === name))
-  if (unknown !== undefined) throw new Error(`${unknown} is no fault. See: scripts/chaos --help`)
-
   const end = new AbortController()
   // A second one, too, lets everything be taken away in order.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end.abort())
+  const telling = { say: (line: string) => process.stdout.write(`${line}\n`), signal: end.signal }
+  const [kind, ...names] = positionals
+  if (kind === 'full-disk') {
+    const fine = await meetFullDisks(named(moments, names.length > 0 ? names : undefined), telling)
+    return codeOf(fine, end.signal)
+  }
+  if (kind !== undefined) throw new Error(`${kind} is nothing to try. See: scripts/chaos --help`)
   const report = await chaos({
     kills: whole('kills', values.kills),
     minutes: whole('minutes', values.minutes),
     seed: whole('seed', values.seed),
-    faults: faults.filter(each => (named ? named.includes(each.name) : !each.needs)),
-    say: line => process.stdout.write(`${line}\n`),
-    signal: end.signal,
+    faults: values.faults ? named(faults, values.faults.split(',')) : faults.filter(each => !each.needs),
+    ...telling,
   })
   process.stdout.write(`${report.lines.join('\n')}\n`)
-  if (end.signal.aborted) return 130
-  return report.fine ? 0 : 1
+  return codeOf(report.fine, end.signal)
+}
+
+interface Named {
+  readonly name: string
+  readonly about: string
+  readonly needs?: string
+}
+
+function named<T extends Named>(all: readonly T[], names: readonly string[] | undefined): readonly T[] {
+  const unknown = names?.find(name => !all.some(each => each.name === name))
+  if (unknown !== undefined) throw new Error(`${unknown} is not known. See: scripts/chaos --help`)
+  return all.filter(each => names?.includes(each.name) ?? true)
+}
+
+function listOf(title: string, all: readonly Named[]): string {
+  const lines = all.map(({ name, about, needs }) => `  ${name.padEnd(18)}${needs ? '*' : ' '} ${about}\n`)
+  return `${title}:\n${lines.join('')}`
+}
+
+function codeOf(fine: boolean, signal: AbortSignal): number {
+  if (signal.aborted) return 130
+  return fine ? 0 : 1
 }
 
 function whole(name: string, text: string): number {

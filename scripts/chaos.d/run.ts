@@ -26,8 +26,8 @@ const patienceMs = 90_000
 /** Clients ask, people push, faults strike; then everything has to be as recorded, and a push has to work. */
 export async function chaos({ kills, minutes, seed, faults, say, signal }: Chaos): Promise<Report> {
   const ground = await openGround({
-    engine: faults.some(each => each.needs === 'engine'),
-    disk: faults.some(each => each.needs === 'disk'),
+    ownEngine: faults.some(each => each.needs === 'engine'),
+    ...(faults.some(each => each.needs === 'disk') ? { disk: 'davit' } : {}),
   })
   try {
     const crew = people(ground, randomOf(seed + 1))

@@ -147,21 +147,32 @@ function authorise({ by }: Session, name: string): void {
   throw new UserError('not-allowed', `${by.person} may not run ${name}.`, 'Ask an admin of this host.')
 }
 
-/** One audit row for everything a person may have changed, with its result. */
+/** One audit row for everything a person may have changed, with its result. What could not be written there is in the log, and fails. */
 async function audited(
   line: string,
   { by }: Session,
-  { store }: Desk,
+  { store, log }: Desk,
   work: () => Promise<number>,
 ): Promise<number> {
-  let exit = 1
+  const [result] = await Promise.allSettled([work()])
+  const exit = result.status === 'fulfilled' ? result.value : exitOf(result.reason)
+  let unwritten: unknown
   try {
-    exit = await work()
-    return exit
-  } catch (error) {
-    if (error instanceof UserError) exit = error.exit
-    throw error
-  } finally {
     store.audit.add({ by, line, exit, at: new Date() })
+  } catch (err) {
+    log.error({ err, line, exit }, 'the audit could not be written')
+    unwritten = err
   }
+  if (result.status === 'rejected') throw result.reason
+  // What failed has said so already.
+  if (exit !== 0 || unwritten === undefined) return exit
+  throw unwritten instanceof UserError ? unnoted(unwritten) : unwritten
+}
+
+function exitOf(error: unknown): number {
+  return error instanceof UserError ? error.exit : 1
+}
+
+function unnoted({ message, hint }: UserError): UserError {
+  return new UserError('unnoted', `It is done, but could not be written to the audit. ${message}`, hint)
 }

@@ -21,6 +21,8 @@ export interface Attempts {
   outputOf(id: number): string
   /** Settles when the attempt is not under way any more. */
   ended(id: number): Promise<void>
+  /** Writes down how attempts ended whose end the store did not take at the time. */
+  catchUp(): void
 }
 
 export type NewAttempt = Pick<Attempt, 'kind' | 'what'> & { readonly revision?: string }
@@ -29,6 +31,11 @@ export type NewAttempt = Pick<Attempt, 'kind' | 'what'> & { readonly revision?: 
 const longestOutput = 8 * 1024 * 1024
 
 export const keptAttempts = 20
+
+interface Ending {
+  readonly status: 'succeeded' | 'failed' | 'cancelled'
+  readonly reason?: string
+}
 
 interface Open {
   readonly app: AppName
@@ -50,9 +57,30 @@ export function createAttempts({
   store.attempts.closeOpen('Davit was stopped before it ended.')
   removeStrays(folder, store)
   const outputOf = (id: number) => join(folder, `${id}.log`)
+  const unwritten = new Map<number, Ending>()
+
+  const catchUp = () => {
+    try {
+      for (const [id, { status, reason }] of unwritten) {
+        store.attempts.setStatus(id, status, reason)
+        unwritten.delete(id)
+      }
+    } catch (err) {
+      log.warn({ err, attempts: [...unwritten.keys()] }, 'how attempts ended is written down later')
+    }
+  }
+  const prune = (app: AppName) => {
+    try {
+      for (const gone of store.attempts.prune(app, retentionOf(app, store)))
+        rmSync(outputOf(gone), { force: true })
+    } catch (err) {
+      log.warn({ err, app }, 'older attempts go later')
+    }
+  }
 
   return {
     outputOf,
+    catchUp,
     ended: async id => open.get(id)?.done,
 
     async cancel(app) {
@@ -69,24 +97,25 @@ export function createAttempts({
       open.set(id, { app: app.name, cancel, done: done.promise })
       const kept = keepOutput(outputOf(id), log)
       const signal = AbortSignal.any([call.signal, cancel.signal])
+      let ending: Ending = { status: 'succeeded' }
       try {
-        const result = await work({ ...call, out: both(call.out, kept.line), signal }, () =>
+        return await work({ ...call, out: both(call.out, kept.line), signal }, () =>
           store.attempts.setStatus(id, 'running'),
         )
-        store.attempts.setStatus(id, 'succeeded')
-        return result
       } catch (error) {
         const cancelled = error instanceof UserError && error.code === 'cancelled'
         const reason = error instanceof UserError ? error.message : 'a bug; the log has it'
         kept.line(` !     ${reason}`)
-        store.attempts.setStatus(id, cancelled ? 'cancelled' : 'failed', reason)
+        ending = { status: cancelled ? 'cancelled' : 'failed', reason }
         throw error
       } finally {
         await kept.end()
+        // It ended so whether the store can take it or not.
+        unwritten.set(id, ending)
+        catchUp()
         open.delete(id)
         done.resolve()
-        for (const gone of store.attempts.prune(app.name, retentionOf(app.name, store)))
-          rmSync(outputOf(gone), { force: true })
+        prune(app.name)
       }
     },
   }

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import tar from 'tar-stream'
 
 import type { Rooms } from '../core/rooms.ts'
-import { UserError } from '../errors.ts'
+import { UserError, unlessDiskFull } from '../errors.ts'
 import { plainEnv } from '../settings.ts'
 import type { App, Call, Source } from '../types.ts'
 
@@ -60,9 +60,17 @@ export interface NewSite {
 
 /**
  * Writes the folder out beside the others, whole or not at all. Only files and folders: links are left out, and names that begin with a
- * dot but for .well-known. UserErrors `site-too-large`, `no-files`; Cancelled.
+ * dot but for .well-known. UserErrors `site-too-large`, `no-files`, `disk-full`; Cancelled.
  */
-export async function writeSite(
+export async function writeSite(app: App, source: Source, how: NewSite, rooms: Place): Promise<void> {
+  try {
+    await writeWhole(app, source, how, rooms)
+  } catch (error) {
+    throw unlessDiskFull(error, "Davit's data", rooms.settings.data)
+  }
+}
+
+async function writeWhole(
   app: App,
   source: Source,
   { site, folder, before, call }: NewSite,

@@ -79,6 +79,7 @@ async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
 
 /** At the daemon's start and while it runs: what had begun is undone, what had only to be finished is finished. */
 export async function resume(rooms: Rooms): Promise<void> {
+  rooms.attempts.catchUp()
   for (const step of rooms.store.steps.list()) {
     if (rooms.queue.busy(step.app)) continue
     if (step.kind === 'rename') rooms.background.run(`rename ${step.id}`, () => finishRename(step, rooms))

@@ -4,13 +4,14 @@ import { text } from 'node:stream/consumers'
 
 import Docker from 'dockerode'
 
-import { messageOf, UserError } from '../errors.ts'
-import { type Api, type AskOptions, dropped, EngineError, type StreamOptions } from './api.ts'
+import { diskFull } from '../errors.ts'
+import { type Api, type AskOptions, dropped, type StreamOptions } from './api.ts'
 import { attach, exec } from './attach.ts'
 import { build } from './build.ts'
 import * as containers from './containers.ts'
 import type { Engine, Labels } from './engine.ts'
 import { events } from './events.ts'
+import { lacksRoom, plainError } from './failure.ts'
 import * as images from './images.ts'
 import { logs } from './logs.ts'
 import * as networks from './networks.ts'
@@ -105,14 +106,17 @@ function connect(socketPath: string) {
         options.signal,
       ),
   }
+  const plainly = async (error: unknown) =>
+    lacksRoom(error)
+      ? diskFull("the engine's data", await rootOf(docker), error)
+      : plainError(error, socketPath)
   const mended = <A extends unknown[], T>(call: (...args: A) => Promise<T>) =>
-    ((...args: A) =>
-      call(...args).catch(error => Promise.reject(plainError(error, socketPath)))) as typeof call
+    ((...args: A) => call(...args).catch(async error => Promise.reject(await plainly(error)))) as typeof call
   async function* reading<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
     try {
       yield* source
     } catch (error) {
-      throw plainError(error, socketPath)
+      throw await plainly(error)
     }
   }
   return {
@@ -194,28 +198,17 @@ async function within<T>(
   }
 }
 
-function plainError(error: unknown, socketPath: string): unknown {
-  const { statusCode, code = '' } = error as { statusCode?: number; code?: string }
-  if (statusCode) {
-    return new EngineError(
-      statusCode,
-      messageOf(error)
-        .replace(/^\(HTTP code \d+\) unexpected - /, '')
-        .trim(),
+/** Where the engine keeps all it has. */
+async function rootOf(docker: Docker): Promise<string> {
+  const usual = '/var/lib/docker'
+  try {
+    const info = await within({ seconds: 5 }, signal =>
+      answer(docker, { method: 'GET', path: '/info' }, signal),
     )
+    return (info as { DockerRootDir?: string }).DockerRootDir || usual
+  } catch {
+    return usual
   }
-  if (code === 'EACCES')
-    return engineAway(socketPath, 'Put the user Davit runs as into the docker group.', error)
-  if (dropped(error) || ['ENOENT', 'ECONNREFUSED', 'ETIMEDOUT'].includes(code)) {
-    return engineAway(socketPath, 'See whether Docker runs with: systemctl status docker', error)
-  }
-  return error
-}
-
-function engineAway(socketPath: string, hint: string, cause: unknown): UserError {
-  return new UserError('engine-away', `The container engine does not answer at ${socketPath}.`, hint, {
-    cause,
-  })
 }
 
 function defined(query: object): object {

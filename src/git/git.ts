@@ -153,6 +153,8 @@ const fixed: Env = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_ATTR_NOSYSTEM: '1',
   GIT_TERMINAL_PROMPT: '0',
+  // What it says is read here, too.
+  LC_ALL: 'C.UTF-8',
 }
 
 function guardsFor(hooks: string, maxPushBytes: number): Env {

@@ -1,11 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 
-import { UserError } from '../errors.ts'
-import { ended, type Git } from './git.ts'
+import { diskFull, isDiskFull, UserError } from '../errors.ts'
+import { ended, type Git, GitFailed, tail } from './git.ts'
 import type { Accept, GitStreams, Push, PushTools } from './push.ts'
 import { connect, protocolEnv } from './service.ts'
 
@@ -35,10 +35,22 @@ export async function receive(git: Git, repo: string, streams: GitStreams, accep
     kept = true
   }
   const signal = AbortSignal.any([left.signal, over.signal])
+  const said = tail(child.stdout!)
   const [exit, talk] = await Promise.allSettled([ended(child), converse(hook, accept, { signal, keep })])
   if (exit.status === 'rejected') throw exit.reason
   if (talk.status === 'rejected') throw talk.reason
+  if (!talk.value) await refuseUnstored(repo, exit.value, await said)
   return exit.value
+}
+
+/** git could not keep what came, and said so in a line of its own. It counts that as the pusher's affair, so its exit code may be 0. */
+async function refuseUnstored(repo: string, exit: number, said: string): Promise<void> {
+  const failed = new GitFailed(['receive-pack'], exit, said)
+  if (isDiskFull(failed)) throw failed
+  // About this one it does not say why.
+  if (!/unable to create temporary object directory/.test(said)) return
+  const { bavail, files, ffree } = await statfs(repo)
+  if (bavail === 0 || (files > 0 && ffree === 0)) throw diskFull("Davit's data", repo, failed)
 }
 
 /** UserError `hook-unusable` when git would silently skip the hook, and so take every push. */
@@ -56,15 +68,17 @@ export async function checkHook(hooks: string): Promise<void> {
   }
 }
 
+/** Answers whether the hook asked. */
 async function converse(
   hook: Hook,
   accept: Accept,
   tools: Pick<PushTools, 'signal' | 'keep'>,
-): Promise<void> {
+): Promise<boolean> {
   let exit = 1
   try {
     const push = await hook.push
     if (push) exit = await accept(push, { say: hook.say, ...tools })
+    return push !== undefined
   } finally {
     hook.end(exit)
   }

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 
-import { UserError } from '../errors.ts'
+import { UserError, unlessDiskFull } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Env } from '../types.ts'
 import { openSource, type SourceLimits } from './archive.ts'
@@ -38,17 +38,21 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
   const git = openGit({ hooks, env, maxPushBytes: bounds.pushBytes })
   const pushes = new Map<string, number>()
   const repoOf = (app: string) => join(folder, `${plainName(app)}.git`)
+  const plainly =
+    <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
+    (...args: A): Promise<T> =>
+      work(...args).catch(error => Promise.reject(unlessDiskFull(error, "Davit's data", folder)))
   openFolder(folder, log)
 
   return {
-    ensure: app => ensure(git, folder, repoOf(app)),
+    ensure: plainly(app => ensure(git, folder, repoOf(app))),
     async remove(app) {
       const gone = temporary(folder)
       await rename(repoOf(app), gone).catch(unlessMissing)
       await rm(gone, { recursive: true, force: true })
     },
     rename: (app, to) => rename(repoOf(app), repoOf(to)).catch(unlessMissing),
-    async receive(app, streams, accept) {
+    receive: plainly(async (app, streams, accept) => {
       const repo = repoOf(app)
       pushes.set(app, (pushes.get(app) ?? 0) + 1)
       try {
@@ -62,7 +66,7 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
           dropQuarantines(repo, log)
         }
       }
-    },
+    }),
     serve: (app, service, streams) => serve(git, repoOf(app), service, streams),
     async source(app, revision, { branch, quarantine: given }) {
       const repo = repoOf(app)
@@ -71,13 +75,13 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
       return openSource(git, commit, { repo, branch, quarantine }, bounds)
     },
     tip: (app, branch) => tip(git, repoOf(app), branch),
-    async setHead(app, branch) {
+    setHead: plainly(async (app, branch) => {
       const repo = repoOf(app)
       await git.ask(repo, ['check-ref-format', branchRef(branch)]).catch(cause => {
         throw new UserError('bad-branch', `${branch} is not a name for a branch.`, undefined, { cause })
       })
       await git.ask(repo, ['symbolic-ref', 'HEAD', branchRef(branch)])
-    },
+    }),
     async gc(app, { signal }) {
       await git.ask(repoOf(app), ['gc', '--quiet'], { signal })
     },

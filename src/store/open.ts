@@ -1,8 +1,9 @@
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 import Database from 'better-sqlite3'
 
-import { appMissing, UserError } from '../errors.ts'
+import { appMissing, UserError, unlessDiskFull } from '../errors.ts'
 import { openApps } from './apps.ts'
 import { openAttempts } from './attempts.ts'
 import { openAudit } from './audit.ts'
@@ -10,7 +11,7 @@ import { openConfig } from './config.ts'
 import { openContainers } from './containers.ts'
 import { openDomains } from './domains.ts'
 import { openFormation } from './formation.ts'
-import type { Ground } from './ground.ts'
+import type { Ground, Statement } from './ground.ts'
 import { openKeys } from './keys.ts'
 import { openKv } from './kv.ts'
 import { migrate } from './migrations.ts'
@@ -144,9 +145,24 @@ function layGround(db: Database.Database, { seal, now }: Pick<Ground, 'seal' | '
   const id = db.prepare<[string], number>('SELECT id FROM apps WHERE name = ?').pluck()
   const together = db.transaction((work: () => unknown) => work())
   const findApp = (name: string) => id.get(name) ?? null
+  const plainly = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw unlessDiskFull(error, "Davit's data", dirname(db.name))
+    }
+  }
   return {
-    prepare: db.prepare.bind(db) as Ground['prepare'],
-    transaction: <T>(work: () => T) => together.immediate(work) as T,
+    prepare<In extends unknown[], Row>(sql: string): Statement<In, Row> {
+      const statement = db.prepare<In, Row>(sql)
+      return {
+        run: (...values) => plainly(() => statement.run(...values)),
+        get: (...values) => plainly(() => statement.get(...values)),
+        all: (...values) => plainly(() => statement.all(...values)),
+        iterate: (...values) => statement.iterate(...values),
+      }
+    },
+    transaction: <T>(work: () => T) => plainly(() => together.immediate(work) as T),
     findApp,
     getApp(name) {
       const found = findApp(name)

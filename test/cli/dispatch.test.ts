@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { t } from 'tap'
 
 import { abouts, commands } from '../../src/commands/index.ts'
-import { Cancelled, HookError, UserError } from '../../src/errors.ts'
+import { Cancelled, diskFull, HookError, UserError } from '../../src/errors.ts'
 import { appName, flag, text, words } from '../../src/plugin/args.ts'
 import { type Command, defineCommand } from '../../src/plugin/command.ts'
 import { ann } from '../core/workshop.ts'
@@ -121,6 +121,25 @@ t.test('a command that throws is in the audit as failed', async t => {
   const { say, audit } = desk(t, [throwing(() => new Error('x'))])
   await say('x:y')
   t.match(audit(), [{ line: 'x:y', exit: 1 }])
+})
+
+t.test('what cannot be written to the audit is in the log, and a change that was made says so', async t => {
+  const { say, rooms, core, logged } = desk(t, [throwing(() => new UserError('x', 'No.'))])
+  Object.assign(rooms.store.audit, {
+    add() {
+      throw diskFull("Davit's data", '/data')
+    },
+  })
+  t.match(await say('apps:create shop'), {
+    code: 1,
+    stderr: /It is done, but could not be written to the audit\. The disk that holds Davit's data is full\./,
+  })
+  t.ok(core.apps.find('shop'))
+  t.match(await say('x:y'), { code: 1, stderr: / ! {5}No\.\n$/ })
+  t.match(logged, [
+    { line: 'apps:create shop', exit: 0, msg: 'the audit could not be written' },
+    { line: 'x:y', exit: 1 },
+  ])
 })
 
 t.test('who may not run a command does not', async t => {

@@ -7,7 +7,7 @@ import pino from 'pino'
 import { type Test, t } from 'tap'
 
 import { createAttempts } from '../../src/deploy/attempts.ts'
-import { Cancelled, UserError } from '../../src/errors.ts'
+import { Cancelled, diskFull, UserError } from '../../src/errors.ts'
 import type { Call } from '../../src/types.ts'
 import { calling, shop, workshop } from '../core/workshop.ts'
 
@@ -114,6 +114,26 @@ t.test('an output that cannot be kept costs nothing but itself', async t => {
   const [{ id } = { id: 0 }] = core.attempts.list(shop)
   t.match(core.attempts.get(shop, 1), { id, status: 'succeeded' })
   await t.resolves(output(id).catch(() => []))
+})
+
+t.test('an end that the store cannot take is written down later, and nothing else comes of it', async t => {
+  const { core, rooms, attempt } = await house(t)
+  const { setStatus } = rooms.store.attempts
+  Object.assign(rooms.store.attempts, {
+    setStatus() {
+      throw diskFull("Davit's data", '/data')
+    },
+  })
+  t.equal(await attempt(async () => 'live'), 'live')
+  const failing = attempt(async () => {
+    throw new UserError('x', 'No room.')
+  })
+  await t.rejects(failing, { message: 'No room.' })
+  t.match(core.attempts.list(shop), [{ status: 'waiting' }, { status: 'waiting' }])
+  rooms.attempts.catchUp()
+  Object.assign(rooms.store.attempts, { setStatus })
+  rooms.attempts.catchUp()
+  t.match(core.attempts.list(shop), [{ status: 'failed', failure: 'No room.' }, { status: 'succeeded' }])
 })
 
 t.test('what a killed daemon left is listed as failed, and outputs that belong to nothing go', async t => {
