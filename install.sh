@@ -238,15 +238,23 @@ make_folders() {
 }
 
 write_settings() {
-  cat >"$settings.new" <<END
+  {
+    cat <<END
 # Written by install.sh, which keeps what it finds here unless a flag says otherwise.
 DAVIT_DOMAIN=$domain
 DAVIT_SSH_LISTEN=[::]:$ssh_port
 DAVIT_HTTP_LISTEN=[::]:$http_port
 DAVIT_HTTPS_LISTEN=[::]:$https_port
 END
+    other_settings
+  } >"$settings.new"
   chmod 644 "$settings.new"
   mv "$settings.new" "$settings"
+}
+
+# What an admin wrote there by hand, as DAVIT_ALLOW_LOCAL.
+other_settings() {
+  grep -vE '^(#|$|DAVIT_(DOMAIN|SSH_LISTEN|HTTP_LISTEN|HTTPS_LISTEN)=)' "$settings" 2>/dev/null || true
 }
 
 # The link changes in one instant: there is always a whole Davit behind it.

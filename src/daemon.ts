@@ -27,6 +27,7 @@ import type { Push } from './git/push.ts'
 import { checkHook } from './git/receive.ts'
 import { openRepositories } from './git/repo.ts'
 import type { Logger } from './log.ts'
+import { createOutbound } from './outbound.ts'
 import type { Core } from './plugin/core.ts'
 import type { Context } from './plugin/define.ts'
 import { createDriver, type Member } from './plugin/driver.ts'
@@ -70,6 +71,7 @@ export async function serve(
         folder: join(settings.data, 'git'),
         hooks: hooksFolder,
         env: plainEnv(),
+        reach: createOutbound({ allowed: settings.allowLocal }),
         log,
       }),
       hooks: createDriver(() => members),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 
@@ -25,6 +26,8 @@ export interface Settings {
   /** IPv4 pool that apps' /26 networks are cut from. */
   readonly pool: string
   readonly workers: number
+  /** Networks that are not public and may be fetched from all the same when a deployer's words lead there. */
+  readonly allowLocal: readonly string[]
   /** Given for a first start only: the domain that apps' names are put before. */
   readonly domain: string | undefined
   /** A checkout on a developer's machine: high ports, data in the checkout, own keys let in. */
@@ -62,6 +65,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = p
     docker: value('docker', dockerSocket(env)),
     pool: value('pool', '10.213.0.0/16'),
     workers: whole('workers', value('workers', '2')),
+    allowLocal: networks('allow-local', value('allow-local', '')),
     domain: value('domain', dev ? 'localhost' : '') || undefined,
     dev,
     users: daemonUser ? { daemon: daemonUser, proxy: value('proxy-user', daemonUser) } : undefined,
@@ -92,6 +96,7 @@ export function settingsEnv(settings: Settings): Record<string, string> {
     DAVIT_DOCKER: settings.docker,
     DAVIT_POOL: settings.pool,
     DAVIT_WORKERS: String(settings.workers),
+    DAVIT_ALLOW_LOCAL: settings.allowLocal.join(','),
     DAVIT_DOMAIN: settings.domain ?? '',
     ...(settings.dev ? { DAVIT_DEV: '1' } : {}),
     ...(settings.crash ? { DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: settings.crash } : {}),
@@ -129,6 +134,7 @@ const known = new Set([
   'docker',
   'pool',
   'workers',
+  'allow-local',
   'domain',
   'user',
   'proxy-user',
@@ -150,6 +156,29 @@ function whole(name: string, text: string): number {
   if (!/^[1-9]\d{0,2}$/.test(text))
     throw new UserError('bad-setting', `--${name} is a number from 1 to 999, not ${text}.`)
   return Number(text)
+}
+
+function networks(name: string, text: string): string[] {
+  return text
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map(each => {
+      const network = networkIn(each)
+      if (network) return network
+      throw new UserError(
+        'bad-setting',
+        `--${name} is a list of networks; ${each} is none.`,
+        `For example: --${name} 10.1.0.0/16,fd00:1::/32`,
+      )
+    })
+}
+
+/** `10.1.0.0/16` as it stands, a single address as its own network; undefined for what is neither. */
+function networkIn(text: string): string | undefined {
+  const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const most = { 4: 32, 6: 128 }[isIP(address)]
+  if (most === undefined || Number(bits ?? most) > most) return undefined
+  return `${address}/${bits ?? most}`
 }
 
 function instanceName(text: string): string {

@@ -1,17 +1,19 @@
 import type { Readable } from 'node:stream'
 
-import type { Procfile } from './types.ts'
+import type { Call, Procfile } from './types.ts'
 
 /** A pushed revision and its files. */
 export interface Source {
   readonly revision: string
   readonly branch: string
-  /** Paths of all files, sorted, relative, `/`-separated. Links and submodules are not followed. */
+  /** Paths of all files, sorted, relative, `/`-separated. Links are not followed; submodules neither, but in a `whole`. */
   list(): Promise<readonly string[]>
   /** A regular file's bytes; undefined when there is none, or it is a link or a folder. */
   read(path: string): Promise<Buffer | undefined>
-  /** The whole tree as a tar, streamed. */
+  /** The whole tree as a tar, streamed; with submodules as several, one behind the other. */
   archive(options: { signal: AbortSignal }): Readable
+  /** Where it has submodules: the same with their files, fetched where need be. Throws UserErrors that say which one and why; Cancelled. */
+  whole?(call: Pick<Call, 'out' | 'signal'>): Promise<Source>
 }
 
 /** What turns a source into something that runs: data, the core builds it. */

@@ -33,6 +33,7 @@ const floors: Readonly<Record<string, number>> = {
     'settings.ts': 0,
     'log.ts': 0,
     'listen.ts': 0,
+    'outbound.ts': 0,
     'keep.ts': 0,
     'source.ts': 0,
     'route.ts': 0,

@@ -39,7 +39,8 @@ async function buildAndRollOut(
   const tag = imageTag(app.name, `build-${site}`, rooms)
   const tagged = rooms.store.steps.advance(begun, { phase: 'building', data: { tags: [tag], site } })
   crashAt('deploy:begun', rooms.settings)
-  const built = await build(app, source, { tag, site, call }, rooms)
+  const whole = (await source.whole?.(call)) ?? source
+  const built = await build(app, whole, { tag, site, call }, rooms)
   crashAt('deploy:built', rooms.settings)
   const noted = { ...built, revision: source.revision, config: personsConfig(app, rooms), why: 'push' }
   const { release, step } = await record(app, noted, { step: tagged, tag, call }, rooms)

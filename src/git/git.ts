@@ -20,22 +20,27 @@ export interface Git {
 
 export interface Start {
   readonly env?: Env
+  /** On top of the guards, by full key. */
+  readonly config?: Env
+  /** Bytes of the largest file that may be written. Git ends with us then, too, however we end. */
+  readonly fileBytes?: number
   readonly signal?: AbortSignal
   readonly talking?: true
 }
 
-export interface Ask {
-  readonly env?: Env
-  readonly signal?: AbortSignal
+export interface Ask extends Omit<Start, 'talking'> {
   readonly maxBytes?: number
 }
 
 export class GitFailed extends Error {
   readonly exit: number
+  /** The end of what it said. */
+  readonly said: string
 
   constructor(words: readonly string[], exit: number, stderr: string) {
     super(`git ${words[0]} ended with ${exit}: ${stderr.trim()}`)
     this.exit = exit
+    this.said = stderr
   }
 }
 
@@ -51,11 +56,16 @@ export interface GitOptions {
 
 export function openGit({ hooks, env, maxPushBytes }: GitOptions): Git {
   const guards = guardsFor(hooks, maxPushBytes)
-  const guardWords = Object.entries(guards).flatMap(([key, value]) => ['-c', `${key}=${value}`])
   const base = { ...withoutGit(env), ...fixed }
 
   const start: Git['start'] = (repo, words, options = {}) => {
-    const child = spawn('git', [...guardWords, ...words], {
+    const [program, ...rest] = [
+      ...bounds(options),
+      'git',
+      ...configWords({ ...guards, ...options.config }),
+      ...words,
+    ]
+    const child = spawn(program!, rest, {
       cwd: repo,
       env: { ...base, ...options.env },
       detached: true,
@@ -67,8 +77,9 @@ export function openGit({ hooks, env, maxPushBytes }: GitOptions): Git {
     return child
   }
 
-  const ask: Git['ask'] = async (repo, words, { env, signal, maxBytes = 1 << 20 } = {}) => {
-    const child = start(repo, words, { env, signal })
+  const ask: Git['ask'] = async (repo, words, { maxBytes = 1 << 20, ...options } = {}) => {
+    const { signal } = options
+    const child = start(repo, words, options)
     child.stdin?.end()
     const [out, err, exit] = await Promise.all([
       gather(child, child.stdout!, maxBytes),
@@ -82,6 +93,16 @@ export function openGit({ hooks, env, maxPushBytes }: GitOptions): Git {
   }
 
   return { guards, start, ask }
+}
+
+function configWords(config: Env): string[] {
+  return Object.entries(config).flatMap(([key, value]) => ['-c', `${key}=${value}`])
+}
+
+/** git itself bounds what a push brings, and not what it fetches. */
+function bounds({ fileBytes }: Start): string[] {
+  if (fileBytes === undefined) return []
+  return ['setpriv', '--pdeathsig', 'TERM', '--', 'prlimit', `--fsize=${fileBytes}`, '--core=0', '--']
 }
 
 /** git's exit code once it and all that hold its pipes are gone; 128 and the signal's number when one ended it. */
@@ -181,9 +202,13 @@ function guardsFor(hooks: string, maxPushBytes: number): Env {
     // Packs are synced to disk as one file each, loose objects one by one.
     'transfer.unpackLimit': '1',
     // Old but harmless flaws that well-known histories carry; without these their owners could not push.
-    'receive.fsck.badTimezone': 'ignore',
-    'receive.fsck.missingSpaceBeforeDate': 'ignore',
-    'receive.fsck.zeroPaddedFilemode': 'ignore',
+    ...flaws('receive'),
+    ...flaws('fetch'),
     'tar.umask': '0022',
   }
+}
+
+function flaws(section: 'receive' | 'fetch'): Env {
+  const names = ['badTimezone', 'missingSpaceBeforeDate', 'zeroPaddedFilemode']
+  return Object.fromEntries(names.map(name => [`${section}.fsck.${name}`, 'ignore']))
 }

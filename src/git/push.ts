@@ -47,7 +47,10 @@ export interface Repositories {
   tip(app: string, branch: string): Promise<string | undefined>
   /** Makes HEAD name the branch, so that a clone checks out what is deployed. */
   setHead(app: string, branch: string): Promise<void>
-  /** Packs what pushes left and drops what nothing has named for two weeks. git never does so by itself here. */
+  /**
+   * Packs what pushes left and drops what nothing has named for two weeks, of submodules what the deployed branch does not name. git
+   * never does so by itself here.
+   */
   gc(app: string, options: { signal: AbortSignal }): Promise<void>
 }
 

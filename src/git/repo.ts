@@ -5,13 +5,16 @@ import { isAbsolute, join } from 'node:path'
 
 import { UserError, unlessDiskFull } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { Reach } from '../outbound.ts'
 import type { Env } from '../types.ts'
-import { openSource, type SourceLimits } from './archive.ts'
 import { type Git, GitFailed, openGit } from './git.ts'
+import { openModules } from './modules.ts'
 import type { Repositories } from './push.ts'
 import { receive } from './receive.ts'
 import { branchRef } from './refs.ts'
 import { serve } from './service.ts'
+import { openSource, tidySubmodules } from './submodules.ts'
+import { readTree, type SourceLimits } from './tree.ts'
 
 export interface RepositoriesOptions {
   /** Absolute path of the folder with `<app>.git`. Made when it is not there. */
@@ -21,21 +24,40 @@ export interface RepositoriesOptions {
   /** What git's processes get: plainEnv(). */
   readonly env: Env
   readonly log: Logger
+  /** Where submodules may be fetched from. */
+  readonly reach: Reach
   readonly limits?: Partial<Limits>
 }
 
 export interface Limits extends SourceLimits {
   /** Bytes of the largest push that is taken. */
   readonly pushBytes: number
+  /** How long a submodule may take to come. */
+  readonly fetchMs: number
 }
 
-const usual: Limits = { pushBytes: 2 ** 31, listBytes: 2 ** 25, treeBytes: 2 ** 33, fileBytes: 2 ** 24 }
+const usual: Limits = {
+  pushBytes: 2 ** 31,
+  listBytes: 2 ** 25,
+  treeBytes: 2 ** 33,
+  fileBytes: 2 ** 24,
+  fetchMs: 600_000,
+}
 
-export function openRepositories({ folder, hooks, env, log, limits }: RepositoriesOptions): Repositories {
+export function openRepositories({
+  folder,
+  hooks,
+  env,
+  log,
+  reach,
+  limits,
+}: RepositoriesOptions): Repositories {
   if (!isAbsolute(folder) || !isAbsolute(hooks))
     throw new Error('Folders of git are named by absolute paths.')
   const bounds = { ...usual, ...limits }
   const git = openGit({ hooks, env, maxPushBytes: bounds.pushBytes })
+  const make = (repo: string) => ensure(git, folder, repo)
+  const modules = openModules({ git, reach, fetchMs: bounds.fetchMs, make })
   const pushes = new Map<string, number>()
   const repoOf = (app: string) => join(folder, `${plainName(app)}.git`)
   const plainly =
@@ -45,7 +67,7 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
   openFolder(folder, log)
 
   return {
-    ensure: plainly(app => ensure(git, folder, repoOf(app))),
+    ensure: plainly(app => make(repoOf(app))),
     async remove(app) {
       const gone = temporary(folder)
       await rename(repoOf(app), gone).catch(unlessMissing)
@@ -72,7 +94,8 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
       const repo = repoOf(app)
       const quarantine = given && quarantineIn(given)
       const commit = await commitOf(git, repo, revision, quarantine)
-      return openSource(git, commit, { repo, branch, quarantine }, bounds)
+      const tree = await readTree(git, commit, { repo, env: quarantine }, bounds)
+      return openSource({ git, modules, limits: bounds }, tree, branch)
     },
     tip: (app, branch) => tip(git, repoOf(app), branch),
     setHead: plainly(async (app, branch) => {
@@ -83,7 +106,9 @@ export function openRepositories({ folder, hooks, env, log, limits }: Repositori
       await git.ask(repo, ['symbolic-ref', 'HEAD', branchRef(branch)])
     }),
     async gc(app, { signal }) {
-      await git.ask(repoOf(app), ['gc', '--quiet'], { signal })
+      const repo = repoOf(app)
+      await git.ask(repo, ['gc', '--quiet'], { signal })
+      await tidySubmodules({ git, modules, limits: bounds }, repo, { signal, isBusy: () => pushes.has(app) })
     },
   }
 }

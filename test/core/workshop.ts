@@ -13,6 +13,7 @@ import { createSlots } from '../../src/deploy/slots.ts'
 import type { Engine } from '../../src/docker/engine.ts'
 import type { Edge } from '../../src/edge/wire.ts'
 import { openRepositories } from '../../src/git/repo.ts'
+import { createOutbound } from '../../src/outbound.ts'
 import type { Core } from '../../src/plugin/core.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
 import { createDriver, type Member } from '../../src/plugin/driver.ts'
@@ -56,6 +57,7 @@ export function workshop(
       folder: join(dir, 'git'),
       hooks: resolve(import.meta.dirname, '../../scripts/git-hooks'),
       env: plainEnv(),
+      reach: createOutbound({ allowed: [] }),
       log,
     }),
     hooks: createDriver(() => members),

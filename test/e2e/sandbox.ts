@@ -92,6 +92,7 @@ export async function openSandbox({
     DAVIT_SSH_LISTEN: `127.0.0.1:${sshPort}`,
     DAVIT_HTTP_LISTEN: `127.0.0.1:${httpPort}`,
     DAVIT_DOMAIN: 'localhost',
+    DAVIT_ALLOW_LOCAL: '127.0.0.0/8,::1/128',
     ...env,
   }
   const davit = (words: readonly string[]) => run('scripts/davit', words, { cwd: root, env: settings })

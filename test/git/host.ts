@@ -12,6 +12,7 @@ import type { Test } from 'tap'
 
 import type { Accept, GitStreams } from '../../src/git/push.ts'
 import { type Limits, openRepositories } from '../../src/git/repo.ts'
+import { createOutbound, type Reach } from '../../src/outbound.ts'
 import { plainEnv } from '../../src/settings.ts'
 
 export const hooks = resolve(import.meta.dirname, '../../scripts/git-hooks')
@@ -29,7 +30,8 @@ export async function host(
     limits,
     env,
     hooks: folderOfHooks = hooks,
-  }: { limits?: Partial<Limits>; env?: NodeJS.ProcessEnv; hooks?: string } = {},
+    reach = createOutbound({ allowed: ['127.0.0.0/8'] }),
+  }: { limits?: Partial<Limits>; env?: NodeJS.ProcessEnv; hooks?: string; reach?: Reach } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'davit-git-'))
   const folder = join(dir, 'git')
@@ -38,6 +40,7 @@ export async function host(
     hooks: folderOfHooks,
     env: { ...plainEnv(), ...env } as Record<string, string>,
     log: pino({ level: 'silent' }),
+    reach,
     limits,
   })
   await repositories.ensure('shop')

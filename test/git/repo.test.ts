@@ -5,6 +5,7 @@ import pino from 'pino'
 import t from 'tap'
 
 import { openRepositories } from '../../src/git/repo.ts'
+import { createOutbound } from '../../src/outbound.ts'
 import { plainEnv } from '../../src/settings.ts'
 import { hooks, host } from './host.ts'
 
@@ -33,7 +34,8 @@ t.test('ensure puts back guards that were taken away', async t => {
 t.test('a folder with a name that git would read as syntax is only a name', async t => {
   const odd = join(t.testdir(), 'a "b" \\c #d')
   const log = pino({ level: 'silent' })
-  const repositories = openRepositories({ folder: odd, hooks, env: plainEnv(), log })
+  const reach = createOutbound({ allowed: [] })
+  const repositories = openRepositories({ folder: odd, hooks, env: plainEnv(), log, reach })
   await repositories.ensure('x')
   t.equal(await repositories.tip('x', 'main'), undefined)
 })
@@ -50,7 +52,8 @@ t.test('opening takes away what an interrupted daemon left', async t => {
   const h = await host(t)
   await mkdir(join(h.folder, '.tmp-1/objects'), { recursive: true })
   await mkdir(join(h.repo, 'objects/tmp_objdir-incoming-x/pack'), { recursive: true })
-  openRepositories({ folder: h.folder, hooks, env: {}, log: pino({ level: 'silent' }) })
+  const log = pino({ level: 'silent' })
+  openRepositories({ folder: h.folder, hooks, env: {}, log, reach: createOutbound({ allowed: [] }) })
   t.same(await readdir(h.folder), ['shop.git'])
   t.notOk((await readdir(join(h.repo, 'objects'))).includes('tmp_objdir-incoming-x'))
 })
