@@ -79,6 +79,8 @@ export interface RouteLimits {
   readonly answerMs?: number
   /** Silence in the middle of an answer or a WebSocket. */
   readonly idleMs?: number
+  /** Silence in the middle of a request's body. */
+  readonly bodyIdleMs?: number
   /** Requests in flight at one upstream, per worker; further ones wait. */
   readonly perUpstream?: number
   /** How many may wait, and how long; past that they get 503. */

@@ -12,6 +12,7 @@ import type {
   RoutePort,
   Upstream,
 } from '../types.ts'
+import { passwordHash } from './password.ts'
 import { mapOf, objectOf, oneOf, textOf, wholeOf, yesOrNo } from './values.ts'
 
 /** A route as it came over the wire or from the snapshot, copied field by field; throws an Error that says what is wrong. */
@@ -90,9 +91,15 @@ function authOf(value: unknown): NonNullable<Route['auth']> {
   const { realm, users, allowed } = objectOf(value, 'auth')
   return {
     realm: textOf(realm, 'realm', 200),
-    users: mapOf(users, 'users', (name, hash) => [textOf(name, 'user', 200), textOf(hash, 'hash', 500)]),
+    users: mapOf(users, 'users', (name, hash) => [textOf(name, 'user', 200), hashOf(hash)]),
     ...(allowed === undefined ? {} : { allowed: addressesOf(allowed) }),
   }
+}
+
+function hashOf(value: unknown): string {
+  const text = textOf(value, 'hash', 500)
+  passwordHash(text)
+  return text
 }
 
 function listsOf(value: unknown): NonNullable<Route['lists']> {
@@ -116,11 +123,18 @@ function addressesOf(value: unknown): Addresses {
 function headersOf(value: unknown): Readonly<Record<string, string>> {
   return mapOf(value, 'headers', (name, text) => {
     validateHeaderName(name)
+    if (ofFraming.has(name.toLowerCase())) throw new Error(`${name} is for the proxy alone to say`)
     if (typeof text !== 'string') throw new Error(`the field ${name} is not a text`)
     validateHeaderValue(name, text)
     return [name, text]
   })
 }
+
+/** Fields that say how a message is sent, not what is in it. */
+const ofFraming: ReadonlySet<string> = new Set([
+  ...['connection', 'content-length', 'keep-alive', 'proxy-connection', 'te', 'trailer'],
+  ...['transfer-encoding', 'upgrade'],
+])
 
 function maintenanceOf(value: unknown): NonNullable<Route['maintenance']> {
   const { page, allowed } = objectOf(value, 'maintenance')
@@ -139,10 +153,15 @@ function limitsOf(value: unknown): RouteLimits {
   const limits = objectOf(value, 'limits')
   const most = { bodyBytes: 2 ** 50, perUpstream: 1e6, queue: 1e6 }
   return mapOf(limits, 'limits', (key, each) => {
-    oneOf(key, 'a limit', ['bodyBytes', 'connectMs', 'answerMs', 'idleMs', 'perUpstream', 'queue', 'queueMs'])
+    oneOf(key, 'a limit', limitNames)
     return [key, wholeOf(each, key, most[key as keyof typeof most] ?? 7 * 24 * 3600 * 1000)]
   })
 }
+
+const limitNames = [
+  ...['bodyBytes', 'connectMs', 'answerMs', 'idleMs', 'bodyIdleMs'],
+  ...['perUpstream', 'queue', 'queueMs'],
+]
 
 function rateOf(value: unknown): NonNullable<Route['rate']> {
   const { requests, seconds, burst } = objectOf(value, 'rate')

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 import { clientFields, listed } from './fields.ts'
-import { hostnameOf } from './table.ts'
+import { hostnameOf } from './hostname.ts'
 import type { Trust } from './trust.ts'
 import type { Visitor } from './visitor.ts'
 

@@ -10,9 +10,9 @@ import type { Visitor } from './visitor.ts'
 
 /**
  * answered: the client has its answer, is gone, or its answer was cut · again: nothing is spent, another may be asked ·
- * unreachable, slow: nothing has been answered, and nothing more will be tried.
+ * unreachable, slow: nothing has been answered, and nothing more will be tried · large: nor has it, for the client sends too much.
  */
-export type Outcome = 'answered' | 'again' | 'unreachable' | 'slow'
+export type Outcome = 'answered' | 'again' | 'unreachable' | 'slow' | 'large'
 
 export interface Carrying {
   readonly visitor: Visitor
@@ -39,8 +39,10 @@ const keptMs = 1_500
 
 export function openCarry(upstream: Upstream, limits: Limits): Carry {
   const origin = `http://${upstream.host.includes(':') ? `[${upstream.host}]` : upstream.host}:${upstream.port}`
+  // An upstream is one app's: the limits of its last request are its own.
+  let { connectMs } = limits
   const options = {
-    connect: connector(upstream, limits),
+    connect: connector(upstream, () => connectMs),
     pipelining: 1,
     keepAliveTimeout: keptMs,
     keepAliveMaxTimeout: 60_000,
@@ -50,6 +52,7 @@ export function openCarry(upstream: Upstream, limits: Limits): Carry {
   const pool = new Pool(origin, options as Pool.Options)
   return {
     send(carrying, { fresh }) {
+      connectMs = carrying.limits.connectMs
       if (!fresh) return void pool.dispatch(requestOf(carrying), new Answer(carrying))
       const once = new Client(origin, options as Client.Options)
       const done = (outcome: Outcome) => {
@@ -65,9 +68,9 @@ export function openCarry(upstream: Upstream, limits: Limits): Carry {
 type Connected = (error: Error | null, socket: unknown) => void
 
 /** Of an error on it, the connection says whether it had been used before. */
-function connector(upstream: Upstream, limits: Limits) {
+function connector(upstream: Upstream, connectMs: () => number) {
   return (_options: unknown, connected: Connected): void => {
-    void dial(upstream, limits.connectMs).then(socket => {
+    void dial(upstream, connectMs()).then(socket => {
       if (!socket) return connected(new Unconnected(), null)
       socket.removeAllListeners('error')
       socket.on('error', error => Object.assign(error, { bytesRead: socket.bytesRead }))
@@ -78,20 +81,33 @@ function connector(upstream: Upstream, limits: Limits) {
 
 class Unconnected extends Error {}
 
+/** More of a body than is taken. */
+class TooMuch extends Error {}
+
 function requestOf({ visitor, asked, limits }: Carrying): Dispatcher.DispatchOptions {
   return {
     method: visitor.method as Dispatcher.HttpMethod,
     path: asked.path,
     headers: asked.fields as string[],
-    body: asked.body === 'none' ? null : (bodyOf(visitor) as unknown as null),
+    body: asked.body === 'none' ? null : (bodyOf(visitor, asked, limits) as unknown as null),
     headersTimeout: limits.answerMs,
     bodyTimeout: limits.streamIdleMs,
   }
 }
 
 /** An answer may come before the body was read to its end: that must not end the client's connection. */
-function bodyOf({ body }: Visitor): AsyncIterable<Buffer> {
-  return { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) }
+function bodyOf({ body }: Visitor, { length }: Asked, { bodyBytes }: Limits): AsyncIterable<Buffer> {
+  const chunks = { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) }
+  return length === undefined ? counted(chunks, bodyBytes) : chunks
+}
+
+async function* counted(chunks: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
+  let bytes = 0
+  for await (const chunk of chunks) {
+    bytes += chunk.length
+    if (bytes > most) throw new TooMuch()
+    yield chunk
+  }
 }
 
 /** Passes one answer from the upstream to the client, at the client's pace. */
@@ -174,6 +190,7 @@ class Answer implements Dispatcher.DispatchHandler {
     }
     if (visitor.closed) return this.giveUp('answered')
     if (!this.controller) return this.giveUp('again')
+    if (error instanceof TooMuch) return this.giveUp('large')
     if (error.code === 'UND_ERR_HEADERS_TIMEOUT') return this.giveUp('slow')
     const unspent = !this.touched && wasKept(error) && asked.body === 'none' && asked.idempotent
     this.giveUp(unspent ? 'again' : 'unreachable')

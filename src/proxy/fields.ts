@@ -113,7 +113,7 @@ export function upstreamFields(raw: readonly string[]): string[] {
   return named === undefined ? fields : without(fields, named)
 }
 
-function without(fields: readonly string[], names: ReadonlySet<string>): string[] {
+export function without(fields: readonly string[], names: ReadonlySet<string>): string[] {
   const rest: string[] = []
   for (let at = 0; at < fields.length; at += 2) {
     if (!names.has(fields[at]!.toLowerCase())) rest.push(fields[at]!, fields[at + 1]!)

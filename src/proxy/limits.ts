@@ -1,4 +1,6 @@
-/** Milliseconds that anyone may keep the proxy waiting. */
+import type { RouteLimits } from '../types.ts'
+
+/** Milliseconds that anyone may keep the proxy waiting, and bytes that it takes. */
 export interface Limits {
   /** For a whole request head, from the first byte. */
   readonly headMs: number
@@ -11,6 +13,10 @@ export interface Limits {
   readonly answerMs: number
   /** Silence in the middle of an answer: long, for streams of events are quiet at times. */
   readonly streamIdleMs: number
+  /** Silence of both sides of a WebSocket; 0: any. */
+  readonly socketIdleMs: number
+  /** Of a request's body. */
+  readonly bodyBytes: number
   /** For requests in flight when the proxy stops. */
   readonly stopMs: number
 }
@@ -22,5 +28,26 @@ export const usualLimits: Limits = {
   connectMs: 5_000,
   answerMs: 60_000,
   streamIdleMs: 600_000,
+  socketIdleMs: 0,
+  // Enough for what people send by a browser. Nothing of it is kept here: a body streams through.
+  bodyBytes: 1024 ** 3,
   stopMs: 10_000,
+}
+
+/** The route's own over the instance's, put together once. */
+export function limitsOver(own: RouteLimits | undefined): (usual: Limits) => Limits {
+  if (!own) return usual => usual
+  const { bodyBytes, connectMs, answerMs, idleMs, bodyIdleMs } = own
+  let whole: Limits | undefined
+  return usual => {
+    whole ??= {
+      ...usual,
+      ...(bodyBytes === undefined ? {} : { bodyBytes: bodyBytes || Number.POSITIVE_INFINITY }),
+      ...(connectMs === undefined ? {} : { connectMs }),
+      ...(answerMs === undefined ? {} : { answerMs }),
+      ...(bodyIdleMs === undefined ? {} : { bodyIdleMs }),
+      ...(idleMs === undefined ? {} : { streamIdleMs: idleMs, socketIdleMs: idleMs }),
+    }
+    return whole
+  }
 }

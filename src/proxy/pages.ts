@@ -42,6 +42,36 @@ export const pages = {
     title: 'This app took too long',
     text: 'The app was asked, and no answer came in time. Please try again in a moment.',
   },
+  moved: (status: number, url: string): Page => ({
+    status,
+    title: 'This is at another address',
+    text: url,
+  }),
+  notAllowed: {
+    status: 403,
+    title: 'This is not open to you',
+    text: 'The site is only for some addresses, and yours is not one of them.',
+  },
+  noPassword: {
+    status: 401,
+    title: 'This needs a name and a password',
+    text: 'The site is only for those who have been given one.',
+  },
+  tooMany: {
+    status: 429,
+    title: 'These are too many requests',
+    text: 'The site takes only so many from one address. Please wait a moment.',
+  },
+  tooLarge: {
+    status: 413,
+    title: 'This is too large',
+    text: 'The site takes no upload of this size.',
+  },
+  maintenance: {
+    status: 503,
+    title: 'This site is being worked on',
+    text: 'It will be back soon. Please try again later.',
+  },
   noFile: {
     status: 404,
     title: 'This page is not here',

@@ -41,10 +41,18 @@ export async function sendPlainly(upstream: Upstream, carrying: Carrying): Promi
   if (asked.body === 'chunked') {
     visitor.body.once('end', () => outgoing.addTrailers(pairsOf(trailerFields(visitor.trailers))))
   }
+  let bytes = 0
+  visitor.body.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > limits.bodyBytes) outgoing.destroy(new TooMuch())
+  })
   visitor.body.pipe(outgoing)
 }
 
 class Slow extends Error {}
+
+/** More of a body than is taken. */
+class TooMuch extends Error {}
 
 function converse(outgoing: ClientRequest, { visitor, asked, limits, trip, dress, done }: Carrying): void {
   let settled = false
@@ -79,7 +87,8 @@ function converse(outgoing: ClientRequest, { visitor, asked, limits, trip, dress
   })
   outgoing.on('error', error => {
     if (visitor.begun) return visitor.closed || visitor.cut()
-    settle(visitor.closed ? 'answered' : error instanceof Slow ? 'slow' : 'unreachable')
+    if (visitor.closed) return settle('answered')
+    settle(error instanceof Slow ? 'slow' : error instanceof TooMuch ? 'large' : 'unreachable')
   })
 }
 

@@ -40,6 +40,9 @@ export function serve(visitor: Visitor, parts: Parts) {
   if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
   trip.app = site.route.app
   trip.release = site.route.release
+  const limits = site.limits(parts.limits)
+  if (limits !== parts.limits)
+    visitor.patience(limits.bodyIdleMs, Math.max(limits.answerMs, limits.streamIdleMs))
   const going: Going = { visitor, asked, site, trip }
   const pass = site.gates.length === 0 ? undefined : passGates(going)
   if (pass === undefined) return lead(going, parts)
@@ -76,19 +79,22 @@ export function passGates(
 }
 
 export function tell({ page, fields }: Verdict, { visitor, asked, site }: Going): void {
-  if (!visitor.closed) answerPage(visitor, page, asked, { fields, dress: site.dress })
+  if (visitor.closed) return
+  const html = page.html ?? site.route.pages?.[page.status]
+  answerPage(visitor, html === undefined ? page : { ...page, html }, asked, { fields, dress: site.dress })
 }
 
 function lead(going: Going, parts: Parts) {
   const { visitor, asked, site } = going
   const { files } = site.route
   if (visitor.closed) return
+  if ((asked.length ?? 0) > site.limits(parts.limits).bodyBytes) return tell({ page: pages.tooLarge }, going)
   if (files === undefined) return ask(going, parts, undefined)
   const exchange = { kind: 'request', end: () => visitor.cut() } as const
   const done = parts.traffic.begin({ host: files, port: 0 }, exchange)
   serveFiles(files, { visitor, asked, dress: site.dress })
     .then(page => {
-      if (page !== 'answered' && !visitor.closed) answerPage(visitor, page, asked, { dress: site.dress })
+      if (page !== 'answered') tell({ page }, going)
     })
     .catch((error: unknown) => {
       parts.report(error)
@@ -106,13 +112,14 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
     if (typeof place === 'string') return tell(noPlace[place], going)
     const { lane, release, cookie } = place
     const { dress } = place.site
+    const limits = place.site.limits(parts.limits)
     const exchange = { kind: 'request', end: () => visitor.cut() } as const
     const done = parts.traffic.begin(lane.upstream, exchange)
     trip.upstream = lane.name
     trip.release = release
     if (tried !== undefined) trip.retries++
     const carrying = {
-      ...{ visitor, asked, trip, limits: parts.limits },
+      ...{ visitor, asked, trip, limits },
       dress: cookie ? withField(cookie, dress) : dress,
       done: (outcome: Outcome) => {
         done()
@@ -132,6 +139,7 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
 }
 
 export function pageOf(outcome: Exclude<Outcome, 'answered'>): Page {
+  if (outcome === 'large') return pages.tooLarge
   return outcome === 'slow' ? pages.slow : pages.unreachable
 }
 

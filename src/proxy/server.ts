@@ -33,6 +33,8 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
 
   function onRequest(req: IncomingMessage, res: ServerResponse) {
     const { socket } = req
+    // The connection has had its last answer.
+    if (socket.writableEnded) return
     answering.set(socket, (answering.get(socket) ?? 0) + 1)
     res.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
     req.once('end', () => socket.setTimeout(limits.streamIdleMs))
@@ -96,7 +98,8 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
       const done = parts.traffic.begin(upstream, { kind: 'websocket', end: () => socket.destroy() })
       trip.upstream = place.lane.name
       trip.release = place.release
-      const outcome: Outcome = await upgrade(req, socket, asked, { upstream, head, limits }).finally(done)
+      const put = { limits: place.site.limits(limits), dress: place.site.dress }
+      const outcome: Outcome = await upgrade(req, socket, asked, { upstream, head, ...put }).finally(done)
       parts.places.leave(place, outcome)
       if (outcome === 'answered' || socket.destroyed) return
       if (outcome === 'again' && tried === undefined) tried = place

@@ -1,5 +1,13 @@
 import type { Route } from '../types.ts'
 import type { Asked } from './asked.ts'
+import { dressOf } from './dress.ts'
+import { authGate } from './gates/auth.ts'
+import { listGate } from './gates/lists.ts'
+import { maintenanceGate } from './gates/maintenance.ts'
+import { openPasswords, type Passwords } from './gates/passwords.ts'
+import { openRates, type Rates, rateGate } from './gates/rates.ts'
+import { redirectGate } from './gates/redirects.ts'
+import { type Limits, limitsOver } from './limits.ts'
 import type { Page } from './pages.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -10,6 +18,8 @@ export interface Site {
   readonly gates: readonly Gate[]
   /** Changes the fields of every answer, the proxy's own too. */
   readonly dress: Dress | undefined
+  /** The instance's limits with the route's own over them. */
+  readonly limits: (usual: Limits) => Limits
 }
 
 export type Gate = (asked: Asked, visitor: Visitor) => Verdict | undefined | Promise<Verdict | undefined>
@@ -22,6 +32,29 @@ export interface Verdict {
 
 export type Dress = (status: number, fields: string[]) => string[]
 
-export function siteOf(route: Route): Site {
-  return { route, gates: [], dress: undefined }
+/** What a worker remembers of clients, whatever becomes of the routes: a new release gives nobody a fresh allowance. */
+export interface Memory {
+  readonly rates: Rates
+  readonly passwords: Passwords
+}
+
+export function openMemory(): Memory {
+  return { rates: openRates(), passwords: openPasswords() }
+}
+
+/** Who may not come at all is told first, then who comes too often; who is sent elsewhere needs no password here. */
+export function siteOf(route: Route, { rates, passwords }: Memory): Site {
+  const gates = [
+    listGate(route.lists),
+    rateGate(route, rates),
+    redirectGate(route.redirects),
+    maintenanceGate(route.maintenance),
+    authGate(route.auth, passwords),
+  ]
+  return {
+    route,
+    gates: gates.filter(gate => gate !== undefined),
+    dress: dressOf(route),
+    limits: limitsOver(route.limits),
+  }
 }

@@ -78,7 +78,15 @@ export class Visitor1 implements Visitor {
     }
   }
 
+  patience(bodyMs: number, thenMs: number) {
+    const { req } = this
+    req.socket.setTimeout(req.complete ? thenMs : bodyMs)
+    // Node gives the next request of the connection its own time again.
+    if (!req.complete) req.once('end', () => req.socket.setTimeout(thenMs))
+  }
+
   begin(status: number, reason: string, fields: readonly string[], { last }: BeginOptions = {}) {
+    if (last && !this.req.complete) linger(this.req)
     const all = last ? [...fields, 'Connection', 'close'] : (fields as string[])
     if (reason === '') this.res.writeHead(status, all)
     else this.res.writeHead(status, reason, all)
@@ -102,6 +110,23 @@ export class Visitor1 implements Visitor {
 
   onClose(listener: () => void) {
     this.ending.once('close', listener)
+  }
+}
+
+/** For what a client still sends after a connection's last answer. */
+const lingerMs = 5_000
+
+/**
+ * Closing a connection with bytes unread resets it, and its last answer may be lost on the way (RFC 9112 9.6): what still comes is read for
+ * a while, and forgotten.
+ */
+function linger(req: IncomingMessage): void {
+  const { socket } = req
+  socket.destroySoon = () => {
+    socket.end()
+    req.resume()
+    const late = setTimeout(() => socket.destroy(), lingerMs)
+    socket.once('close', () => clearTimeout(late))
   }
 }
 

@@ -11,12 +11,14 @@ import { dial } from './dial.ts'
 import { grouped, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
 import { passBody } from './plain.ts'
+import type { Dress } from './site.ts'
 import { Visitor1 } from './visitor1.ts'
 
 export interface Upgrading {
   readonly upstream: Upstream
   readonly head: Buffer
   readonly limits: Limits
+  readonly dress: Dress | undefined
 }
 
 /** Passes a WebSocket through until either side ends it. http-proxy makes the request and pumps; heads, framing and failures are ours. */
@@ -24,7 +26,7 @@ export async function upgrade(
   req: IncomingMessage,
   socket: Socket,
   asked: Asked,
-  { upstream, head, limits }: Upgrading,
+  { upstream, head, limits, dress }: Upgrading,
 ): Promise<Outcome> {
   const connection = await dial(upstream, limits.connectMs)
   if (!connection) return 'again'
@@ -41,7 +43,7 @@ export async function upgrade(
       connection.destroy()
       return resolve('unreachable')
     }
-    couple(outgoing, { req, socket, connection, asked, limits, resolve })
+    couple(outgoing, { req, socket, connection, asked, limits, dress, resolve })
   })
 }
 
@@ -66,6 +68,7 @@ interface Coupled {
   readonly connection: Socket
   readonly asked: Asked
   readonly limits: Limits
+  readonly dress: Dress | undefined
   readonly resolve: (outcome: Outcome) => void
 }
 
@@ -78,7 +81,10 @@ function carrier(connection: Socket): unknown {
 }
 
 /** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
-function couple(outgoing: ClientRequest, { req, socket, connection, asked, limits, resolve }: Coupled) {
+function couple(
+  outgoing: ClientRequest,
+  { req, socket, connection, asked, limits, dress, resolve }: Coupled,
+) {
   const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
   for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
 
@@ -95,7 +101,7 @@ function couple(outgoing: ClientRequest, { req, socket, connection, asked, limit
   outgoing.on('error', () => giveUp('unreachable'))
   outgoing.once('response', answer => {
     outgoing.setTimeout(limits.streamIdleMs)
-    refuse(answer, new Visitor1(req, bareResponse(req, socket), 'http'), asked)
+    refuse(answer, new Visitor1(req, bareResponse(req, socket), 'http'), asked, dress)
   })
   outgoing.once('upgrade', (answer, _same, head) => {
     if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket') return giveUp('unreachable')
@@ -103,16 +109,19 @@ function couple(outgoing: ClientRequest, { req, socket, connection, asked, limit
     connection.once('close', () => socket.destroySoon())
     pump!(answer, connection, head)
     for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
+    // What comes from either side passes the client's socket.
+    if (limits.socketIdleMs > 0) socket.setTimeout(limits.socketIdleMs, () => socket.destroy())
   })
   socket.once('close', gone)
   if (socket.destroyed) gone()
 }
 
 /** The app's own words why there is no WebSocket. */
-function refuse(answer: IncomingMessage, visitor: Visitor1, { id }: Asked): void {
+function refuse(answer: IncomingMessage, visitor: Visitor1, { id }: Asked, dress: Dress | undefined): void {
   try {
     const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', id]
-    visitor.begin(answer.statusCode!, answer.statusMessage ?? '', fields)
+    const status = answer.statusCode!
+    visitor.begin(status, answer.statusMessage ?? '', dress ? dress(status, fields) : fields)
     passBody(answer, visitor)
   } catch {
     visitor.cut()

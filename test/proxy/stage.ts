@@ -144,6 +144,8 @@ export async function ask(
   })
   req.end(body)
   const [res] = (await once(req, 'response')) as [http.IncomingMessage]
+  // An answer may come before all of the body has been sent, and that be in vain.
+  req.on('error', () => undefined)
   const chunks: Buffer[] = []
   for await (const chunk of res) chunks.push(chunk)
   return {

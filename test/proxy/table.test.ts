@@ -1,6 +1,7 @@
 import { t } from 'tap'
 
-import { hostnameOf, openTable } from '../../src/proxy/table.ts'
+import { hostnameOf } from '../../src/proxy/hostname.ts'
+import { openTable } from '../../src/proxy/table.ts'
 import { routeOf } from './stage.ts'
 
 const upstream = { host: '10.0.0.1', port: 5000 }

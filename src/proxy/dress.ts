@@ -1,0 +1,12 @@
+import type { Route } from '../types.ts'
+import { without } from './fields.ts'
+import type { Dress } from './site.ts'
+
+/** Fields that the route sets or takes away, on every answer: the app's, files', and the proxy's own. */
+export function dressOf({ headers }: Route): Dress | undefined {
+  const given = Object.entries(headers ?? {})
+  if (given.length === 0) return undefined
+  const names = new Set(given.map(([name]) => name.toLowerCase()))
+  const added = given.filter(([, value]) => value !== '').flat()
+  return (_status, fields) => [...without(fields, names), ...added]
+}

@@ -1,0 +1,14 @@
+import type { Route } from '../../types.ts'
+import { pages } from '../pages.ts'
+import type { Gate, Verdict } from '../site.ts'
+import { addressesOf } from '../trust.ts'
+
+/** Turns away who is on the deny list, and, where there is an allow list, who is not on it. */
+export function listGate(lists: Route['lists']): Gate | undefined {
+  const deny = addressesOf(Object.keys(lists?.deny ?? {}))
+  const allow = addressesOf(Object.keys(lists?.allow ?? {}))
+  if (!deny && !allow) return undefined
+  return ({ client }) => (deny?.(client) || allow?.(client) === false ? refused : undefined)
+}
+
+const refused: Verdict = { page: pages.notAllowed }
