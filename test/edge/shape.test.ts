@@ -25,12 +25,13 @@ t.test('a route to files names a folder, whole and plain', async t => {
 })
 
 t.test('everything that an app may have set passes', async t => {
+  const hash = `$scrypt$ln=14,r=8,p=1$${'a'.repeat(22)}$${'b'.repeat(43)}`
   const whole = {
     ...route,
     release: 7,
     protocol: 'grpc',
     redirects: { 'old.test': { to: 'shop.test', status: 308 } },
-    auth: { realm: 'Shop', users: { me: '$scrypt$x' }, allowed: { '10.0.0.0/8': true } },
+    auth: { realm: 'Shop', users: { me: hash }, allowed: { '10.0.0.0/8': true } },
     lists: { allow: { '::1': true }, deny: { '2001:db8::/32': true } },
     headers: { 'X-Frame-Options': 'DENY', 'X-Powered-By': '' },
     maintenance: { page: '<h1>Soon</h1>' },
@@ -57,10 +58,13 @@ t.test('what an app may not have set, throws', async t => {
     { redirects: { 'old.test': { to: 'a', status: 200 } } },
     { redirects: { 'Old.test': { to: 'a', status: 301 } } },
     { auth: { realm: '', users: {} } },
+    { auth: { realm: 'a', users: { me: 'plain' } } },
     { lists: { allow: { name: true } } },
     { lists: { deny: { '10.0.0.0/33': true } } },
     { headers: { 'a b': 'c' } },
     { headers: { a: 'b\r\nc: d' } },
+    { headers: { 'Content-Length': '1' } },
+    { headers: { 'transfer-encoding': '' } },
     { pages: { 200: 'x' } },
     { limits: { more: 1 } },
     { limits: { answerMs: -1 } },
