@@ -1,4 +1,6 @@
-import { UserError } from '../errors.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+
+import { messageOf, UserError } from '../errors.ts'
 import { type Api, answered, path } from './api.ts'
 import type { ContainerInfo, Labels, NewContainer } from './engine.ts'
 import { filters, inspectAll } from './filters.ts'
@@ -122,11 +124,17 @@ async function removed(api: Api, name: string): Promise<void> {
 }
 
 export async function setRestart(api: Api, name: string, restart: boolean): Promise<void> {
-  try {
-    const body = { RestartPolicy: restartPolicy(restart) }
-    await api.ask('POST', path`/containers/${name}/update`, { body, idempotent: true })
-  } catch (error) {
-    if (!answered(error, 404)) throw error
+  const body = { RestartPolicy: restartPolicy(restart) }
+  for (let tries = 0; ; tries++) {
+    try {
+      await api.ask('POST', path`/containers/${name}/update`, { body, idempotent: true })
+      return
+    } catch (error) {
+      if (answered(error, 404)) return
+      // It has just ended, and the engine has not yet heard so.
+      if (tries === 20 || !messageOf(error).includes('cannot update a stopped container')) throw error
+      await pause(50)
+    }
   }
 }
 
