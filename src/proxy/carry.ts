@@ -21,6 +21,8 @@ export interface Carrying {
   readonly trip: Trip
   /** Changes the answer's fields before they are sent. */
   readonly dress: ((status: number, fields: string[]) => string[]) | undefined
+  /** The client takes the answer more slowly than it comes. */
+  readonly stalled: () => void
   readonly done: (outcome: Outcome) => void
 }
 
@@ -168,7 +170,10 @@ class Answer implements Dispatcher.DispatchHandler {
     visitor.bytes += chunk.length
     if (visitor.out.write(chunk)) return
     controller.pause()
-    this.resume ??= () => this.controller?.resume()
+    if (!this.resume) {
+      this.to.stalled()
+      this.resume = () => this.controller?.resume()
+    }
     visitor.out.once('drain', this.resume)
   }
 

@@ -4,8 +4,6 @@ import type { RouteLimits } from '../types.ts'
 export interface Limits {
   /** For a whole request head, from the first byte. */
   readonly headMs: number
-  /** Between two bytes of a request's body. */
-  readonly bodyIdleMs: number
   /** Between two requests of a connection. */
   readonly keepAliveMs: number
   readonly connectMs: number
@@ -19,11 +17,20 @@ export interface Limits {
   readonly bodyBytes: number
   /** For requests in flight when the proxy stops. */
   readonly stopMs: number
+  /** How long a body or an answer may crawl below `leastRate` while the client could do more. */
+  readonly patienceMs: number
+  /** Bytes per second. */
+  readonly leastRate: number
+  /** Open at once, per worker. */
+  readonly connections: number
+  /** Of them from one IPv4 address, or one /64 of IPv6, per worker. Trusted proxies have no such limit. */
+  readonly perAddress: number
+  /** Requests over one connection; then it is closed. */
+  readonly requestsPerConnection: number
 }
 
 export const usualLimits: Limits = {
-  headMs: 30_000,
-  bodyIdleMs: 60_000,
+  headMs: 20_000,
   keepAliveMs: 75_000,
   connectMs: 5_000,
   answerMs: 60_000,
@@ -32,6 +39,11 @@ export const usualLimits: Limits = {
   // Enough for what people send by a browser. Nothing of it is kept here: a body streams through.
   bodyBytes: 1024 ** 3,
   stopMs: 10_000,
+  patienceMs: 20_000,
+  leastRate: 240,
+  connections: 20_000,
+  perAddress: 1_000,
+  requestsPerConnection: 100_000,
 }
 
 /** The route's own over the instance's, put together once. */

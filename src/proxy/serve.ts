@@ -1,6 +1,7 @@
 import { type Asked, readRequest } from './asked.ts'
 import type { Outcome } from './carry.ts'
 import { serveFiles } from './files.ts'
+import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import { answerPage, type Page, pages } from './pages.ts'
 import type { NoPlace, Place, Places } from './places.ts'
@@ -17,6 +18,7 @@ export interface Parts {
   readonly find: (hostname: string) => Site | undefined
   readonly upstreams: Upstreams
   readonly places: Places
+  readonly guard: Guard
   readonly traffic: Traffic
   readonly limits: Limits
   readonly trust: () => Trust
@@ -36,6 +38,7 @@ export function serve(visitor: Visitor, parts: Parts) {
   // At once: the parser may find fault with the same request before the next tick.
   if ('why' in asked) return answerPage(visitor, pages.refused(asked.status, asked.why), asked)
   trip.asked = asked
+  if (asked.body !== 'none') parts.guard.watch(visitor)
   const site = parts.find(asked.hostname)
   if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
   trip.app = site.route.app
@@ -120,6 +123,7 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
     if (tried !== undefined) trip.retries++
     const carrying = {
       ...{ visitor, asked, trip, limits },
+      stalled: () => parts.guard.watch(visitor),
       dress: cookie ? withField(cookie, dress) : dress,
       done: (outcome: Outcome) => {
         done()

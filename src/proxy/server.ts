@@ -14,31 +14,28 @@ import { upgrade } from './websocket.ts'
 /** Speaks HTTP/1.0 and 1.1 on whatever connections it is given, and hands each request on. */
 export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): http.Server {
   const { limits, report } = parts
-  const answering = new WeakMap<Socket, number>()
   const server = http.createServer({
     // A large cookie fits; all of a head's fields are seen, none silently dropped.
     maxHeaderSize: 32 * 1024,
     headersTimeout: limits.headMs,
     requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(limits.headMs, 5000),
+    connectionsCheckingInterval: Math.min(limits.headMs, 2000),
     keepAliveTimeout: limits.keepAliveMs,
     insecureHTTPParser: false,
     requireHostHeader: false,
     noDelay: true,
     // A 101 must not overtake the answers to requests that were pipelined before it.
-    shouldUpgradeCallback: req => isWebSocket(req) && !answering.get(req.socket),
+    shouldUpgradeCallback: req => isWebSocket(req) && !(req.socket as Answering)._httpMessage,
   })
   server.maxHeadersCount = 0
-  server.timeout = limits.bodyIdleMs
+  server.timeout = limits.streamIdleMs
+  server.maxRequestsPerSocket = limits.requestsPerConnection
 
   function onRequest(req: IncomingMessage, res: ServerResponse) {
-    const { socket } = req
     // The connection has had its last answer.
-    if (socket.writableEnded) return
-    answering.set(socket, (answering.get(socket) ?? 0) + 1)
-    res.once('close', () => answering.set(socket, (answering.get(socket) ?? 1) - 1))
-    req.once('end', () => socket.setTimeout(limits.streamIdleMs))
-    if (parts.leaving()) res.shouldKeepAlive = false
+    if (req.socket.writableEnded) return
+    // Node says that this was the last, and would wait for another.
+    if (parts.leaving() || (res as Last).maxRequestsOnConnectionReached) res.shouldKeepAlive = false
     try {
       serve(new Visitor1(req, res, scheme), parts)
     } catch (error) {
@@ -107,6 +104,9 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
     }
   }
 
+  // Whoever terminates TLS has let the connection in already.
+  if (scheme === 'http')
+    server.on('connection', (socket: Socket) => parts.guard.admits(socket) || socket.destroy())
   server.on('request', onRequest)
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', onRequest)
@@ -130,6 +130,8 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
 function silentVisitor(req: IncomingMessage, socket: Socket, scheme: 'http' | 'https'): Visitor1 {
   return new Visitor1(req, new http.ServerResponse(req), scheme, socket)
 }
+
+type Last = ServerResponse & { maxRequestsOnConnectionReached?: boolean }
 
 type Answering = Socket & { _httpMessage?: ServerResponse }
 

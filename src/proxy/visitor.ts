@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 
 /** One request and the way to answer it, whichever version of HTTP it came in. */
@@ -12,6 +13,8 @@ export interface Visitor {
   /** Fields in the order and spelling they came in, flat: [name, value, name, value…]; without pseudo-fields. */
   readonly fields: readonly string[]
   readonly peer: Peer
+  /** The connection that it came over. */
+  readonly socket: Socket
   readonly body: Readable
   /** The request has arrived whole. */
   readonly received: boolean

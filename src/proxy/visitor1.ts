@@ -45,6 +45,9 @@ export class Visitor1 implements Visitor {
   get peer() {
     return peerOf(this.req.socket)
   }
+  get socket() {
+    return this.req.socket
+  }
   get body() {
     return this.req
   }

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
 import { type Balance, openBalance } from './balance.ts'
+import { openGuard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
 import { openPlaces } from './places.ts'
@@ -60,6 +61,7 @@ function work() {
       find: table.find,
       upstreams,
       places,
+      guard: openGuard(limits),
       traffic,
       limits,
       trust: () => trust,

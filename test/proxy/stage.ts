@@ -5,6 +5,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
 import { openBalance } from '../../src/proxy/balance.ts'
+import { openGuard } from '../../src/proxy/guard.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
 import { openPlaces } from '../../src/proxy/places.ts'
 import { makeServer } from '../../src/proxy/server.ts'
@@ -73,6 +74,7 @@ export async function stage(
   const traffic = openTraffic()
   const upstreams = openUpstreams(all)
   const places = openPlaces(openBalance())
+  const guard = openGuard(all)
   const bugs: unknown[] = []
   const trips: Trip[] = []
   const table = openTable(routes)
@@ -81,6 +83,7 @@ export async function stage(
     find: table.find,
     upstreams,
     places,
+    guard,
     traffic,
     limits: all,
     trust: () => trust,
@@ -95,6 +98,7 @@ export async function stage(
     server.close()
     server.closeAllConnections()
     upstreams.close()
+    guard.stop()
     if (bugs.length > 0) throw bugs[0]
   })
   return {

@@ -1,0 +1,98 @@
+import type { Socket } from 'node:net'
+
+import type { Limits } from './limits.ts'
+import type { Visitor } from './visitor.ts'
+
+/** Ends connections on which a stranger keeps the proxy waiting: too many of them from one address, bodies and answers that crawl. */
+export interface Guard {
+  /** False: this address has as many connections as it may, or the worker as many as it can. */
+  admits(socket: Socket): boolean
+  /** Watches a request's body and its answer until both are through. */
+  watch(visitor: Visitor): void
+  /** Connections that are open. */
+  open(): number
+  stop(): void
+}
+
+interface Counts {
+  read: number
+  written: number
+  /** Sweeps in a row in which too little came, or too little was taken. */
+  slowIn: number
+  slowOut: number
+}
+
+const sweepMs = 1_000
+
+export function openGuard(limits: Limits, isTrusted: (address: string) => boolean = () => false): Guard {
+  const byAddress = new Map<string, number>()
+  const watched = new Map<Visitor, Counts>()
+  let connections = 0
+
+  const timer = setInterval(() => {
+    for (const [visitor, counts] of watched) {
+      if (!isSlow(visitor, counts, limits)) continue
+      watched.delete(visitor)
+      visitor.cut()
+    }
+  }, sweepMs)
+  timer.unref()
+
+  return {
+    admits(socket) {
+      const address = socket.remoteAddress
+      // Gone before anybody looked.
+      if (address === undefined) return true
+      if (connections >= limits.connections) return false
+      const group = groupOf(address)
+      const count = byAddress.get(group) ?? 0
+      if (count >= limits.perAddress && !isTrusted(address)) return false
+      connections++
+      byAddress.set(group, count + 1)
+      socket.once('close', () => {
+        connections--
+        const left = byAddress.get(group)! - 1
+        if (left > 0) byAddress.set(group, left)
+        else byAddress.delete(group)
+      })
+      return true
+    },
+    watch(visitor) {
+      if (watched.has(visitor)) return
+      watched.set(visitor, { ...countsOf(visitor.socket), slowIn: 0, slowOut: 0 })
+      visitor.onClose(() => watched.delete(visitor))
+    },
+    open: () => connections,
+    stop: () => clearInterval(timer),
+  }
+}
+
+/** Whoever has one address of an IPv6 network has the whole /64. */
+function groupOf(address: string): string {
+  if (!address.includes(':') || address.startsWith('::ffff:')) return address
+  const [head = '', tail] = address.split('::')
+  const left = head.split(':').filter(Boolean)
+  const right = tail?.split(':').filter(Boolean) ?? []
+  const all = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+  return all.slice(0, 4).join(':')
+}
+
+/** What the kernel has taken is written; the rest waits for the client. */
+function countsOf(socket: Socket): { read: number; written: number } {
+  return { read: socket.bytesRead, written: socket.bytesWritten - socket.writableLength }
+}
+
+/** Below the least rate for the whole of the patience, though the client could have done more. */
+function isSlow(visitor: Visitor, counts: Counts, { leastRate, patienceMs }: Limits): boolean {
+  const { socket } = visitor
+  const { read, written } = countsOf(socket)
+  const least = (leastRate * sweepMs) / 1000
+  // While we hold bytes of it, the app is what is slow.
+  const asks = !visitor.received && visitor.body.readableLength === 0
+  const owes = socket.writableLength > 0
+  counts.slowIn = asks && read - counts.read < least ? counts.slowIn + 1 : 0
+  counts.slowOut = owes && written - counts.written < least ? counts.slowOut + 1 : 0
+  counts.read = read
+  counts.written = written
+  return Math.max(counts.slowIn, counts.slowOut) * sweepMs >= patienceMs
+}
