@@ -8,7 +8,7 @@ export interface Guard {
   /** False: this address has as many connections as it may, or the worker as many as it can. */
   admits(socket: Socket): boolean
   /** Watches a request's body and its answer until both are through. */
-  watch(visitor: Visitor): void
+  watch(visitor: Visitor, limits: Limits): void
   /** Connections that are open. */
   open(): number
   stop(): void
@@ -20,6 +20,7 @@ interface Counts {
   /** Sweeps in a row in which too little came, or too little was taken. */
   slowIn: number
   slowOut: number
+  readonly limits: Limits
 }
 
 const sweepMs = 1_000
@@ -31,7 +32,7 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
 
   const timer = setInterval(() => {
     for (const [visitor, counts] of watched) {
-      if (!isSlow(visitor, counts, limits)) continue
+      if (!isSlow(visitor, counts)) continue
       watched.delete(visitor)
       visitor.cut()
     }
@@ -57,9 +58,9 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
       })
       return true
     },
-    watch(visitor) {
+    watch(visitor, limits) {
       if (watched.has(visitor)) return
-      watched.set(visitor, { ...countsOf(visitor.socket), slowIn: 0, slowOut: 0 })
+      watched.set(visitor, { ...countsOf(visitor.socket), slowIn: 0, slowOut: 0, limits })
       visitor.onClose(() => watched.delete(visitor))
     },
     open: () => connections,
@@ -83,7 +84,8 @@ function countsOf(socket: Socket): { read: number; written: number } {
 }
 
 /** Below the least rate for the whole of the patience, though the client could have done more. */
-function isSlow(visitor: Visitor, counts: Counts, { leastRate, patienceMs }: Limits): boolean {
+function isSlow(visitor: Visitor, counts: Counts): boolean {
+  const { leastRate, patienceMs } = counts.limits
   const { socket } = visitor
   const { read, written } = countsOf(socket)
   const least = (leastRate * sweepMs) / 1000

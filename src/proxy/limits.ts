@@ -57,7 +57,7 @@ export function limitsOver(own: RouteLimits | undefined): (usual: Limits) => Lim
       ...(bodyBytes === undefined ? {} : { bodyBytes: bodyBytes || Number.POSITIVE_INFINITY }),
       ...(connectMs === undefined ? {} : { connectMs }),
       ...(answerMs === undefined ? {} : { answerMs }),
-      ...(bodyIdleMs === undefined ? {} : { bodyIdleMs }),
+      ...(bodyIdleMs === undefined ? {} : { patienceMs: bodyIdleMs }),
       ...(idleMs === undefined ? {} : { streamIdleMs: idleMs, socketIdleMs: idleMs }),
     }
     return whole

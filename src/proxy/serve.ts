@@ -38,14 +38,13 @@ export function serve(visitor: Visitor, parts: Parts) {
   // At once: the parser may find fault with the same request before the next tick.
   if ('why' in asked) return answerPage(visitor, pages.refused(asked.status, asked.why), asked)
   trip.asked = asked
-  if (asked.body !== 'none') parts.guard.watch(visitor)
   const site = parts.find(asked.hostname)
   if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
   trip.app = site.route.app
   trip.release = site.route.release
   const limits = site.limits(parts.limits)
-  if (limits !== parts.limits)
-    visitor.patience(limits.bodyIdleMs, Math.max(limits.answerMs, limits.streamIdleMs))
+  if (limits !== parts.limits) visitor.patience(Math.max(limits.answerMs, limits.streamIdleMs))
+  if (asked.body !== 'none') parts.guard.watch(visitor, limits)
   const going: Going = { visitor, asked, site, trip }
   const pass = site.gates.length === 0 ? undefined : passGates(going)
   if (pass === undefined) return lead(going, parts)
@@ -123,7 +122,7 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
     if (tried !== undefined) trip.retries++
     const carrying = {
       ...{ visitor, asked, trip, limits },
-      stalled: () => parts.guard.watch(visitor),
+      stalled: () => parts.guard.watch(visitor, limits),
       dress: cookie ? withField(cookie, dress) : dress,
       done: (outcome: Outcome) => {
         done()

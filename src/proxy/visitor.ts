@@ -33,8 +33,8 @@ export interface Visitor {
   proceed(): void
   /** 103 Early Hints (RFC 8297) with these links. */
   hint(links: readonly string[]): void
-  /** How long it may be quiet: between two bytes of its body, and once that has arrived. Of this request only. */
-  patience(bodyMs: number, thenMs: number): void
+  /** How long its connection may be quiet, ms. Of this request only. */
+  patience(ms: number): void
   /** Sends the head of the answer. Throws when it cannot be said in HTTP, with nothing sent. */
   begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions): void
   /** Sends the head now, before there is anything of the body. */

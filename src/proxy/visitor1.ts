@@ -81,11 +81,9 @@ export class Visitor1 implements Visitor {
     }
   }
 
-  patience(bodyMs: number, thenMs: number) {
-    const { req } = this
-    req.socket.setTimeout(req.complete ? thenMs : bodyMs)
+  patience(ms: number) {
     // Node gives the next request of the connection its own time again.
-    if (!req.complete) req.once('end', () => req.socket.setTimeout(thenMs))
+    this.req.socket.setTimeout(ms)
   }
 
   begin(status: number, reason: string, fields: readonly string[], { last }: BeginOptions = {}) {
