@@ -57,6 +57,7 @@ const rooms: Readonly<Record<string, string>> = {
 /** Made anew for each request. */
 const eachRequest: ReadonlySet<string> = new Set([
   'src/proxy/carry.ts',
+  'src/proxy/compress.ts',
   'src/proxy/trip.ts',
   'src/proxy/visitor1.ts',
   'src/proxy/visitor2.ts',

@@ -45,5 +45,5 @@ export function contentType(path: string): string {
 
 /** Text of some kind, for which a smaller sibling (`.br`, `.gz`) may lie beside it. */
 export function isCompressible(type: string): boolean {
-  return /^text\/|\+xml$|\/xml$|json$|wasm$|^font\/[ot]tf$/.test(type)
+  return /^text\/|\+xml$|\/xml$|json$|javascript$|yaml$|wasm$|^font\/[ot]tf$/.test(type)
 }

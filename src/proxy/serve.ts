@@ -86,7 +86,9 @@ export function tell({ page, fields }: Verdict, { visitor, asked, site }: Going)
   answerPage(visitor, html === undefined ? page : { ...page, html }, asked, { fields, dress: site.dress })
 }
 
-function lead(going: Going, parts: Parts) {
+function lead(passed: Going, parts: Parts) {
+  const { compress } = passed.site
+  const going = compress ? { ...passed, visitor: compress(passed.visitor) } : passed
   const { visitor, asked, site } = going
   const { files } = site.route
   if (visitor.closed) return

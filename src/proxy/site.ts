@@ -1,5 +1,7 @@
 import type { Route } from '../types.ts'
 import type { Asked } from './asked.ts'
+import { type Choice, openChoice } from './codings.ts'
+import { Compressing } from './compress.ts'
 import { dressOf } from './dress.ts'
 import { authGate } from './gates/auth.ts'
 import { listGate } from './gates/lists.ts'
@@ -18,6 +20,8 @@ export interface Site {
   readonly gates: readonly Gate[]
   /** Changes the fields of every answer, the proxy's own too. */
   readonly dress: Dress | undefined
+  /** Makes the app's answers smaller for those who take it. */
+  readonly compress: ((visitor: Visitor) => Visitor) | undefined
   /** The instance's limits with the route's own over them. */
   readonly limits: (usual: Limits) => Limits
 }
@@ -36,14 +40,15 @@ export type Dress = (status: number, fields: string[]) => string[]
 export interface Memory {
   readonly rates: Rates
   readonly passwords: Passwords
+  readonly codings: Choice
 }
 
 export function openMemory(): Memory {
-  return { rates: openRates(), passwords: openPasswords() }
+  return { rates: openRates(), passwords: openPasswords(), codings: openChoice() }
 }
 
 /** Who may not come at all is told first, then who comes too often; who is sent elsewhere needs no password here. */
-export function siteOf(route: Route, { rates, passwords }: Memory): Site {
+export function siteOf(route: Route, { rates, passwords, codings }: Memory): Site {
   const gates = [
     listGate(route.lists),
     rateGate(route, rates),
@@ -55,6 +60,7 @@ export function siteOf(route: Route, { rates, passwords }: Memory): Site {
     route,
     gates: gates.filter(gate => gate !== undefined),
     dress: dressOf(route),
+    compress: route.compress === false ? undefined : visitor => new Compressing(visitor, codings),
     limits: limitsOver(route.limits),
   }
 }
