@@ -22,6 +22,16 @@ const topic: Topic = {
       fallback: '30',
       read: seconds(0, 3600),
     },
+    {
+      key: 'websocket-wait',
+      about: 'Seconds that open WebSockets keep an old container; as wait-to-retire unless set',
+      where: 'both',
+      fallback: (core, app) =>
+        (app === undefined
+          ? core.properties.get('checks', undefined, 'wait-to-retire')
+          : core.properties.inForce('checks', app, 'wait-to-retire', '30')) ?? '30',
+      read: seconds(0, 24 * 3600),
+    },
   ],
 }
 

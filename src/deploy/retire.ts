@@ -48,8 +48,15 @@ function timeoutOf(container: Container, rooms: Rooms): number {
 async function drain(containers: readonly Container[], { store, edge, log }: Rooms): Promise<void> {
   const web = containers.filter(each => each.process === 'web').map(each => `${each.address}:${each.port}`)
   if (web.length === 0) return
-  const seconds = Number(store.properties.get('checks', containers[0]!.app, 'wait-to-retire') ?? 30)
-  const ended = await edge.drain(web, { timeoutMs: seconds * 1000 }).catch((err: unknown) => {
+  const app = containers[0]!.app
+  const set = (key: string) =>
+    store.properties.get('checks', app, key) ?? store.properties.get('checks', undefined, key)
+  const requests = set('wait-to-retire') ?? '30'
+  const time = {
+    timeoutMs: Number(requests) * 1000,
+    websocketMs: Number(set('websocket-wait') ?? requests) * 1000,
+  }
+  const ended = await edge.drain(web, time).catch((err: unknown) => {
     log.warn({ err }, 'the proxy did not drain; the containers end all the same')
     return 0
   })

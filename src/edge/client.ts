@@ -32,8 +32,9 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
     sync: async (routes: readonly Route[]) => void (await call({ verb: 'sync', routes })),
     point: async (route: Route) => void (await call({ verb: 'point', route })),
     forget: async (app: string) => void (await call({ verb: 'forget', app })),
-    drain: async (upstreams, { timeoutMs }) => {
-      const ended = await call({ verb: 'drain', upstreams, timeoutMs }, timeoutMs)
+    drain: async (upstreams, { timeoutMs, websocketMs = timeoutMs }) => {
+      const longest = Math.max(timeoutMs, websocketMs)
+      const ended = await call({ verb: 'drain', upstreams, timeoutMs, websocketMs }, longest)
       return typeof ended === 'number' ? ended : 0
     },
     pause: async (app, { capMs }) => void (await call({ verb: 'pause', app, capMs })),

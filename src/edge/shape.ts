@@ -23,6 +23,9 @@ export function requestOf(value: unknown): Framed<Request> {
         verb: 'drain',
         upstreams: listOf(message.upstreams, 'upstreams').map(name => textOf(name, 'upstream', 300)),
         timeoutMs: wholeOf(message.timeoutMs, 'timeoutMs', 24 * 3600 * 1000),
+        ...(message.websocketMs === undefined
+          ? {}
+          : { websocketMs: wholeOf(message.websocketMs, 'websocketMs', 24 * 3600 * 1000) }),
       }
     case 'pause':
       return {

@@ -16,8 +16,17 @@ export type Request =
   | { readonly verb: 'point'; readonly route: Route }
   /** Takes the app out of the table. */
   | { readonly verb: 'forget'; readonly app: string }
-  /** Answered when these upstreams (`host:port`) have no request in flight, or after `timeoutMs`; then what is left is ended. */
-  | { readonly verb: 'drain'; readonly upstreams: readonly string[]; readonly timeoutMs: number }
+  /**
+   * Answered when these upstreams (`host:port`) have nothing in flight, or after `timeoutMs`, for WebSockets `websocketMs`; then what is
+   * left is ended, WebSockets with a close frame.
+   */
+  | {
+      readonly verb: 'drain'
+      readonly upstreams: readonly string[]
+      readonly timeoutMs: number
+      /** As `timeoutMs` where it is not given. */
+      readonly websocketMs?: number
+    }
   /** Requests of the app wait, each for so long at most; then they get 504. */
   | { readonly verb: 'pause'; readonly app: string; readonly capMs: number }
   | { readonly verb: 'resume'; readonly app: string }
@@ -41,7 +50,7 @@ export interface Edge {
   point(route: Route): Promise<void>
   forget(app: string): Promise<void>
   /** Answers how many requests had to be ended. */
-  drain(upstreams: readonly string[], options: { timeoutMs: number }): Promise<number>
+  drain(upstreams: readonly string[], options: { timeoutMs: number; websocketMs?: number }): Promise<number>
   /** Holds the app's requests back, each for `capMs` at most, until `resume`. */
   pause(app: string, options: { capMs: number }): Promise<void>
   resume(app: string): Promise<void>

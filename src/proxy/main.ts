@@ -97,7 +97,9 @@ function changes(dir: string, log: Logger) {
 
 async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
   if (request.verb === 'drain') {
-    const ended = await fleet.ask(request, { withinMs: request.timeoutMs + 1000 })
+    const ended = await fleet.ask(request, {
+      withinMs: Math.max(request.timeoutMs, request.websocketMs ?? 0) + 1000,
+    })
     return ended.reduce<number>((sum, count) => sum + Number(count), 0)
   }
   if (request.verb === 'pause' || request.verb === 'resume') {

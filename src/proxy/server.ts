@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { type Asked, isWebSocket, readRequest } from './asked.ts'
 import { bareResponse } from './bare.ts'
 import type { Outcome } from './carry.ts'
+import { farewellTo } from './farewell.ts'
 import { answerPage, barePage, pages } from './pages.ts'
 import type { NoPlace, Place } from './places.ts'
 import { type Going, noPlace, type Parts, pageOf, passGates, serve, tell } from './serve.ts'
@@ -92,11 +93,17 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
       })
       if (typeof place === 'string') return socket.destroyed ? undefined : tell(noPlace[place], going())
       const { upstream } = place.lane
-      const done = parts.traffic.begin(upstream, { kind: 'websocket', end: () => socket.destroy() })
+      const farewell = farewellTo(socket)
+      const done = parts.traffic.begin(upstream, { kind: 'websocket', end: farewell.say })
       trip.upstream = place.lane.name
       trip.release = place.release
       const put = { limits: place.site.limits(limits), dress: place.site.dress }
-      const outcome: Outcome = await upgrade(req, socket, asked, { upstream, head, ...put }).finally(done)
+      const outcome: Outcome = await upgrade(req, socket, asked, {
+        upstream,
+        head,
+        farewell,
+        ...put,
+      }).finally(done)
       parts.places.leave(place, outcome)
       if (outcome === 'answered' || socket.destroyed) return
       if (outcome === 'again' && tried === undefined) tried = place

@@ -10,11 +10,19 @@ export interface Exchange {
 export interface Traffic {
   /** Counts an exchange until the returned function is called. */
   begin(upstream: Upstream, exchange: Exchange): () => void
-  /** Waits until these upstreams (`host:port`) have nothing in flight; after `timeoutMs` ends what is left and answers how many. */
-  drain(upstreams: readonly string[], timeoutMs: number): Promise<number>
+  /** Waits until these upstreams (`host:port`) have nothing in flight; after its time ends what is left and answers how many. */
+  drain(upstreams: readonly string[], time: DrainTime): Promise<number>
+  /** Ends all WebSockets, and waits until they are gone, at most `timeoutMs`. */
+  part(timeoutMs: number): Promise<void>
   /** Waits for all requests, not for WebSockets, at most `timeoutMs`. */
   quiet(timeoutMs: number): Promise<void>
   stats(): { requests: number; inFlight: number }
+}
+
+export interface DrainTime {
+  /** For requests. */
+  readonly timeoutMs: number
+  readonly websocketMs: number
 }
 
 export const nameOf = ({ host, port }: Upstream) => `${host}:${port}`
@@ -54,11 +62,21 @@ export function openTraffic(): Traffic {
         for (const look of watchers) look()
       }
     },
-    async drain(names, timeoutMs) {
-      await settled(() => at(names), timeoutMs)
-      const left = at(names)
-      for (const exchange of left) exchange.end()
-      return left.length
+    async drain(names, { timeoutMs, websocketMs }) {
+      const drainKind = async (kind: Exchange['kind'], ms: number) => {
+        const of = () => at(names).filter(each => each.kind === kind)
+        await settled(of, ms)
+        const left = of()
+        for (const exchange of left) exchange.end()
+        return left.length
+      }
+      const counts = await Promise.all([drainKind('request', timeoutMs), drainKind('websocket', websocketMs)])
+      return counts[0] + counts[1]
+    },
+    async part(timeoutMs) {
+      const open = () => all().filter(({ kind }) => kind === 'websocket')
+      for (const exchange of open()) exchange.end()
+      await settled(open, timeoutMs)
     },
     quiet: timeoutMs => settled(() => all().filter(({ kind }) => kind === 'request'), timeoutMs),
     stats: () => ({ requests, inFlight: all().length }),

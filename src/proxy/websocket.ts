@@ -8,6 +8,7 @@ import type { Asked } from './asked.ts'
 import { bareResponse } from './bare.ts'
 import type { Outcome } from './carry.ts'
 import { dial } from './dial.ts'
+import type { Farewell } from './farewell.ts'
 import { grouped, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
 import { passBody } from './plain.ts'
@@ -19,6 +20,7 @@ export interface Upgrading {
   readonly head: Buffer
   readonly limits: Limits
   readonly dress: Dress | undefined
+  readonly farewell: Farewell
 }
 
 /** Passes a WebSocket through until either side ends it. http-proxy makes the request and pumps; heads, framing and failures are ours. */
@@ -26,7 +28,7 @@ export async function upgrade(
   req: IncomingMessage,
   socket: Socket,
   asked: Asked,
-  { upstream, head, limits, dress }: Upgrading,
+  { upstream, head, limits, dress, farewell }: Upgrading,
 ): Promise<Outcome> {
   const connection = await dial(upstream, limits.connectMs)
   if (!connection) return 'again'
@@ -43,7 +45,7 @@ export async function upgrade(
       connection.destroy()
       return resolve('unreachable')
     }
-    couple(outgoing, { req, socket, connection, asked, limits, dress, resolve })
+    couple(outgoing, { req, socket, connection, asked, limits, dress, farewell, resolve })
   })
 }
 
@@ -69,6 +71,7 @@ interface Coupled {
   readonly asked: Asked
   readonly limits: Limits
   readonly dress: Dress | undefined
+  readonly farewell: Farewell
   readonly resolve: (outcome: Outcome) => void
 }
 
@@ -83,7 +86,7 @@ function carrier(connection: Socket): unknown {
 /** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
 function couple(
   outgoing: ClientRequest,
-  { req, socket, connection, asked, limits, dress, resolve }: Coupled,
+  { req, socket, connection, asked, limits, dress, farewell, resolve }: Coupled,
 ) {
   const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
   for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
@@ -108,6 +111,7 @@ function couple(
     answer.headers = switchFields(answer, asked.id)
     connection.once('close', () => socket.destroySoon())
     pump!(answer, connection, head)
+    farewell.follow(connection)
     for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
     // What comes from either side passes the client's socket.
     if (limits.socketIdleMs > 0) socket.setTimeout(limits.socketIdleMs, () => socket.destroy())

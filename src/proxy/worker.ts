@@ -14,6 +14,9 @@ import { openTraffic, type Traffic } from './traffic.ts'
 import { trusting } from './trust.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
 
+/** For WebSockets to be closed from the other side too. */
+const partMs = 1_500
+
 /** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
 
@@ -85,7 +88,7 @@ function work() {
       // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
       net.Server.prototype.close.call(server)
       await pause(lingerMs)
-      await traffic.quiet(limits.stopMs)
+      await Promise.all([traffic.quiet(limits.stopMs), traffic.part(partMs)])
     }
     process.exit(0)
   }
@@ -107,14 +110,14 @@ function work() {
 }
 
 async function drain(
-  { upstreams, timeoutMs }: Order & { verb: 'drain' },
+  { upstreams, timeoutMs, websocketMs = timeoutMs }: Order & { verb: 'drain' },
   {
     traffic,
     upstreams: open,
     balance,
   }: { traffic: Traffic; upstreams: Upstreams | undefined; balance: Balance },
 ): Promise<number> {
-  const ended = await traffic.drain(upstreams, timeoutMs)
+  const ended = await traffic.drain(upstreams, { timeoutMs, websocketMs })
   for (const name of upstreams) {
     open?.release(name)
     balance.forget(name)

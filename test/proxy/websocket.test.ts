@@ -49,7 +49,7 @@ t.test('a WebSocket speaks through the proxy', async t => {
   t.equal(traffic.stats().inFlight, 1)
   socket.close()
   await once(socket, 'close')
-  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], 5000), 0)
+  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], { timeoutMs: 5000, websocketMs: 5000 }), 0)
 })
 
 t.test('bytes pass both ways, in bulk and from the first packet on', async t => {
@@ -80,7 +80,7 @@ t.test('the end of either side ends the other', async t => {
   const ended = once(app.sockets[1]!, 'end')
   two.socket.resetAndDestroy()
   await ended
-  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], 5000), 0)
+  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], { timeoutMs: 5000, websocketMs: 5000 }), 0)
 })
 
 t.test('a client that resets before the answer harms nobody', async t => {
@@ -92,7 +92,7 @@ t.test('a client that resets before the answer harms nobody', async t => {
     await once(app.server, 'connection')
     client.socket.resetAndDestroy()
   }
-  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], 5000), 0)
+  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], { timeoutMs: 5000, websocketMs: 5000 }), 0)
   t.match(await ask('/', { host: 'nobody.test' }), { status: 404 })
 })
 
@@ -173,4 +173,34 @@ t.test('a 101 does not overtake the answer to an earlier request', async t => {
   t.match(await client.hears(/plain/), /slow.*plain/s)
   t.notMatch(client.heard(), / 101 /)
   client.socket.destroy()
+})
+
+t.test('a WebSocket that is ended from here gets a close frame, never in the middle of another', async t => {
+  const app = await echoing(t, () => {})
+  const { port, traffic } = await stage(t, [routeTo(app)])
+  const name = [`127.0.0.1:${app.port}`]
+  const client = dial(port)
+  client.socket.write(`${handshake}\r\n`)
+  await client.hears(/101/)
+  while (app.sockets.length === 0) await once(app.server, 'upgrade')
+  // Half of a frame of 200 bytes, and the rest once the end has been asked for.
+  app.sockets[0]!.write(Buffer.concat([Buffer.from([0x82, 126, 0, 200]), Buffer.alloc(100, 'a')]))
+  await client.hears(/a{100}$/)
+  t.equal(await traffic.drain(name, { timeoutMs: 5000, websocketMs: 10 }), 1)
+  t.notMatch(client.heard(), /\x88/)
+  app.sockets[0]!.write(Buffer.concat([Buffer.alloc(100, 'a'), Buffer.from([0x81, 1, 0x62])]))
+  await client.closed
+  t.match(client.heard(), /a{200}\x81\x01b\x88\x02\x03\xe9$/)
+})
+
+t.test('a client that knows its manners hears why, and requests are not waited for with it', async t => {
+  const app = await echoing(t, (_chunk, socket) => socket.end())
+  const { port, traffic } = await stage(t, [{ ...routeTo(app), domains: { localhost: true } }])
+  const socket = new WebSocket(`ws://localhost:${port}/ws`)
+  await once(socket, 'open')
+  await Promise.all([
+    once(socket, 'close').then(([event]) => t.equal((event as CloseEvent).code, 1001)),
+    traffic.part(3000),
+  ])
+  t.equal(traffic.stats().inFlight, 0)
 })
