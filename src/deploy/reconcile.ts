@@ -6,6 +6,7 @@ import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
 import { isStopped } from './deploy.ts'
 import { ensureNetwork } from './network.ts'
+import { createPauses, type Pauses } from './pauses.ts'
 import { engineForm } from './rollout.ts'
 import { resume } from './steps.ts'
 
@@ -18,11 +19,11 @@ export interface Reconciler {
 }
 
 const everyMs = 30_000
-/** A container that keeps ending is started again after 1, 2, 4… seconds, at most a minute. */
-const longestPauseMs = 60_000
+/** How many apps are brought back at once. */
+const together = 4
 
 export function createReconciler(rooms: Rooms): Reconciler {
-  const pauses: Pauses = new Map()
+  const pauses = createPauses()
   let running: Promise<void> | undefined
   let again = false
   let soon: NodeJS.Timeout | undefined
@@ -38,8 +39,8 @@ export function createReconciler(rooms: Rooms): Reconciler {
   /** When the first of those that are waited with is due. */
   const lookAgain = () => {
     clearTimeout(soon)
-    const next = Math.min(...[...pauses.values()].filter(each => each.waiting).map(each => each.until))
-    if (Number.isFinite(next) && !rooms.signal.aborted)
+    const next = pauses.next()
+    if (next !== undefined && !rooms.signal.aborted)
       soon = setTimeout(quietly, Math.max(next - Date.now(), 0) + 10)
   }
 
@@ -57,6 +58,8 @@ export function createReconciler(rooms: Rooms): Reconciler {
 
   const hear = async () => {
     for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal: rooms.signal })) {
+      // An engine that was away took its containers with it, however often: none of them is to blame.
+      if (event.kind === 'reconnected') pauses.forgetAll()
       if (event.kind === 'reconnected' || telling.has(event.action)) quietly()
     }
   }
@@ -80,17 +83,13 @@ export function createReconciler(rooms: Rooms): Reconciler {
 /** What the engine says when a container may have to be brought back. */
 const telling = new Set(['die', 'destroy', 'oom', 'stop', 'rename'])
 
-/** By container name: how often it was started again, when it is due, and whether it is down and waited with. */
-type Pauses = Map<string, { tries: number; until: number; waiting: boolean }>
-
 async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
   await resume(rooms)
   await removeUnknown(rooms)
   await removeUnknownNetworks(rooms)
   const infos = await rooms.engine.containers(instanceLabels(rooms))
-  const containers = rooms.store.containers.list()
-  for (const name of pauses.keys()) if (!containers.some(each => each.name === name)) pauses.delete(name)
-  for (const { name } of rooms.store.apps.list()) {
+  pauses.keepOnly(new Set(rooms.store.containers.list().map(each => each.name)))
+  await sideBySide(rooms.store.apps.list(), together, async ({ name }) => {
     // The apps before took their time: this one may be gone by now, or its name another's.
     const app = rooms.store.apps.find(name)
     try {
@@ -99,7 +98,20 @@ async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
     } catch (err) {
       rooms.log.warn({ err, app: name }, 'an app could not be reconciled; it is tried again')
     }
+  })
+}
+
+/** In order, so many at once. */
+async function sideBySide<T>(
+  all: readonly T[],
+  most: number,
+  work: (each: T) => Promise<void>,
+): Promise<void> {
+  const rest = all.values()
+  const one = async () => {
+    for (const each of rest) await work(each)
   }
+  await Promise.all(Array.from({ length: most }, one))
 }
 
 async function reconcileApp(
@@ -115,8 +127,11 @@ async function reconcileApp(
     // The list is older than a rollout that went live since.
     const info = serves(listed, container, rooms) ? listed : await rooms.engine.inspect(container.name)
     if (!wantedOf(app, rooms).some(each => each.id === container.id)) continue
-    if (serves(info, container, rooms)) forgive(container, info, pauses)
-    else if (due(container, pauses) && !(await bringBack(container, info, rooms))) wait(container, pauses)
+    if (serves(info, container, rooms)) pauses.runs(container.name, info.startedAt)
+    else if (pauses.due(container.name)) {
+      if (!(await bringBack(container, info, rooms))) pauses.wait(container.name)
+      else if (info === undefined) pauses.forget(container.name)
+    }
   }
 }
 
@@ -185,33 +200,6 @@ async function startsAsItIs(
     log.warn({ err, container: name }, 'a container does not start as it is; it is made anew')
     return false
   }
-}
-
-function due(container: Container, pauses: Pauses): boolean {
-  const { name } = container
-  const now = Date.now()
-  const pause = pauses.get(name) ?? { tries: 0, until: 0, waiting: false }
-  if (now < pause.until) {
-    wait(container, pauses)
-    return false
-  }
-  const until = now + Math.min(1_000 * 2 ** pause.tries, longestPauseMs)
-  pauses.set(name, { tries: pause.tries + 1, until, waiting: false })
-  return true
-}
-
-function wait({ name }: Container, pauses: Pauses): void {
-  const pause = pauses.get(name)
-  if (pause) pauses.set(name, { ...pause, waiting: true })
-}
-
-/** Up for a minute: its next end counts as the first. */
-function forgive({ name }: Container, { startedAt }: ContainerInfo, pauses: Pauses): void {
-  const pause = pauses.get(name)
-  if (!pause) return
-  const upMs = startedAt ? Date.now() - startedAt.getTime() : 0
-  if (upMs > longestPauseMs) pauses.delete(name)
-  else pauses.set(name, { ...pause, waiting: false })
 }
 
 /** Containers of ours that no row names, and no task: left by something that was killed. */
