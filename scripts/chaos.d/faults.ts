@@ -12,17 +12,24 @@ export interface Fault {
   readonly name: string
   readonly about: string
   readonly needs?: 'engine' | 'disk'
-  /** Answers what was hit; undefined when there was nothing to hit. */
-  strike(ground: Ground, random: Random): Promise<string | undefined>
+  /** Answers what was hit, and the one app it concerns where it does; undefined when there was nothing to hit. */
+  strike(ground: Ground, random: Random): Promise<Hit | string | undefined>
   /** Which visits it may cost: none, those that were under way, WebSockets, or all until everything is back. */
   readonly costs: 'nothing' | 'under way' | 'websockets' | 'outage'
   /** Whether a push or another change may fail by it. */
   readonly stopsChanges: boolean
 }
 
+export interface Hit {
+  readonly what: string
+  readonly app: string
+}
+
 export interface Strike {
   readonly fault: Fault
   readonly hit: string
+  /** The only one it may have cost something; undefined: any. */
+  readonly app: string | undefined
   readonly at: number
   /** When it was made. */
   readonly done: number
@@ -68,9 +75,9 @@ export const faults: readonly Fault[] = [
     costs: 'outage',
     stopsChanges: true,
     async strike({ box }, random) {
-      const name = random.pick(await box.containers())
-      if (name) await box.engine.remove(name)
-      return name
+      const hit = random.pick(await containersOf(box))
+      if (hit) await box.engine.remove(hit.what)
+      return hit
     },
   },
   {
@@ -79,9 +86,9 @@ export const faults: readonly Fault[] = [
     costs: 'outage',
     stopsChanges: true,
     async strike({ box }, random) {
-      const name = random.pick(await box.containers())
-      if (name) await box.engine.stop(name, { seconds: 1 })
-      return name
+      const hit = random.pick(await containersOf(box))
+      if (hit) await box.engine.stop(hit.what, { seconds: 1 })
+      return hit
     },
   },
   {
@@ -111,13 +118,16 @@ export const faults: readonly Fault[] = [
     about: "the app's network is taken away from under its containers",
     costs: 'outage',
     stopsChanges: true,
-    async strike({ box, docker: socket }) {
-      const [network] = await box.networks()
+    async strike({ box, docker: socket }, random) {
+      const infos = await box.engine.networks()
+      const ours = infos.filter(each => each.labels['com.davit.instance'] === box.instance)
+      const network = random.pick(ours)
       if (!network) return undefined
-      for (const name of await box.containers())
-        await docker(socket, 'network', 'disconnect', '--force', network, name)
-      await docker(socket, 'network', 'rm', network)
-      return network
+      const app = network.labels['com.davit.app']!
+      for (const { what } of (await containersOf(box)).filter(each => each.app === app))
+        await docker(socket, 'network', 'disconnect', '--force', network.name, what)
+      await docker(socket, 'network', 'rm', network.name)
+      return { what: network.name, app }
     },
   },
   {
@@ -130,6 +140,17 @@ export const faults: readonly Fault[] = [
       const ms = Math.round(random.between(0, 3_000))
       await ownEngine!.kill(ms)
       return `started again after ${ms} ms`
+    },
+  },
+  {
+    name: 'restart-engine',
+    about: 'an engine of its own is stopped, its containers with it, and started again',
+    needs: 'engine',
+    costs: 'outage',
+    stopsChanges: true,
+    async strike({ ownEngine }) {
+      await ownEngine!.restart()
+      return 'stopped and started again'
     },
   },
   {
@@ -150,20 +171,28 @@ export const faults: readonly Fault[] = [
 
 /** Whether the strike is a reason for the visit's loss. Ends of connections are told a moment after the strike. */
 export function explains(
-  { fault, at, over = Infinity }: Strike,
-  { kind, begun, ended, outcome }: Visit,
+  { fault, app, at, done, over = Infinity }: Strike,
+  { kind, host, begun, ended, outcome }: Visit,
 ): boolean {
+  if (app !== undefined && host !== `${app}.localhost`) return false
   if (outcome.kind !== 'lost' || ended < at || begun > over + 100) return false
   switch (fault.costs) {
     case 'nothing':
       return false
     case 'under way':
-      return begun <= at + 50 && outcome.status === undefined
+      return begun <= done + 50 && outcome.status === undefined
     case 'websockets':
       return kind === 'websocket' && outcome.status === undefined
     case 'outage':
       return true
   }
+}
+
+async function containersOf({ engine, instance }: Ground['box']): Promise<Hit[]> {
+  const infos = await engine.containers({ 'com.davit.instance': instance })
+  return infos
+    .map(({ name, labels }) => ({ what: name, app: labels['com.davit.app']! }))
+    .sort((a, b) => (a.what < b.what ? -1 : 1))
 }
 
 export async function proxyPid(data: string): Promise<number | undefined> {

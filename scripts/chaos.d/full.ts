@@ -50,9 +50,9 @@ export const moments: readonly Moment[] = [
     async meet({ ground, write }) {
       await write('two', { bytes: 24 * megabyte })
       await ground.disk!.fill({ leave: 8 * megabyte })
-      return ground.shop.push()
+      return ground.apps.shop.push()
     },
-    again: ({ ground }) => ground.shop.push(),
+    again: ({ ground }) => ground.apps.shop.push(),
   },
   {
     name: 'arrive',
@@ -61,15 +61,20 @@ export const moments: readonly Moment[] = [
     async meet({ ground, write }) {
       await write('two')
       await ground.disk!.fill()
-      return ground.shop.push()
+      return ground.apps.shop.push()
     },
-    again: ({ ground }) => ground.shop.push(),
+    again: ({ ground }) => ground.apps.shop.push(),
   },
   {
     name: 'pages',
     about: "Davit's disk fills while a folder of pages is written",
     disk: 'davit',
-    async meet({ ground: { shop, disk } }) {
+    async meet({
+      ground: {
+        apps: { shop },
+        disk,
+      },
+    }) {
       await shop.git('rm', '-q', 'Dockerfile')
       await shop.write('index.html', 'two\n')
       // As a pack it is next to nothing.
@@ -78,7 +83,13 @@ export const moments: readonly Moment[] = [
       await disk!.fill({ leave: 8 * megabyte })
       return shop.push()
     },
-    async again({ ground: { shop, box }, write }) {
+    async again({
+      ground: {
+        apps: { shop },
+        box,
+      },
+      write,
+    }) {
       const said = await shop.push()
       const { body } = await box.get('shop.localhost', '/index.html')
       if (said.code !== 0 || body !== 'two\n') return { code: 1, text: `${said.text}${body}` }
@@ -102,7 +113,7 @@ export const moments: readonly Moment[] = [
       const said = await set(ground, 'short')
       if (said.code !== 0) return said
       await write('two')
-      return ground.shop.push()
+      return ground.apps.shop.push()
     },
   },
   {
@@ -113,7 +124,7 @@ export const moments: readonly Moment[] = [
       await world.write('two', { lines: [slowStep] })
       return pushFilling(world)
     },
-    again: ({ ground }) => ground.shop.push(),
+    again: ({ ground }) => ground.apps.shop.push(),
   },
   {
     name: 'build',
@@ -122,9 +133,9 @@ export const moments: readonly Moment[] = [
     async meet({ ground, write }) {
       await write('two', { lines: [`RUN head -c ${64 * megabyte} /dev/urandom > /app/large`] })
       await ground.disk!.fill({ leave: 32 * megabyte })
-      return ground.shop.push()
+      return ground.apps.shop.push()
     },
-    again: ({ ground }) => ground.shop.push(),
+    again: ({ ground }) => ground.apps.shop.push(),
   },
   {
     name: 'export',
@@ -134,7 +145,7 @@ export const moments: readonly Moment[] = [
       await world.write('two', { lines: [slowStep] })
       return pushFilling(world)
     },
-    again: ({ ground }) => ground.shop.push(),
+    again: ({ ground }) => ground.apps.shop.push(),
   },
 ]
 
@@ -173,7 +184,7 @@ export async function meetFullDisk(
   const { box, disk } = ground
   const world = worldOf(ground)
   await world.write('one')
-  const first = await ground.shop.push()
+  const first = await ground.apps.shop.push()
   if (first.code !== 0) throw new Error(`The first push failed:\n${first.text}`)
   const pid = await box.daemonPid()
   // With its own disk full the app itself has nowhere to put an upload.
@@ -221,7 +232,7 @@ function worldOf(ground: Ground): World {
   return {
     ground,
     async write(version, { lines = [], bytes = 0 } = {}) {
-      const { shop } = ground
+      const { shop } = ground.apps
       const base = ['FROM davit/stack-base', 'COPY server.pl version attempt /app/', ...lines]
       await shop.write(
         'Dockerfile',
@@ -238,7 +249,7 @@ function worldOf(ground: Ground): World {
 
 /** The disk is filled while the build's slow step runs. */
 async function pushFilling({ ground }: World): Promise<Said> {
-  const pushed = ground.shop.push()
+  const pushed = ground.apps.shop.push()
   const over = new AbortController()
   void pushed.finally(() => over.abort())
   while (!over.signal.aborted && !/^ *running$/m.test(await outputs(ground))) await pause(50)

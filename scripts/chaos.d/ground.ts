@@ -10,7 +10,8 @@ import { openRelay, type Relay } from './relay.ts'
 /** What faults strike at: a sandbox with an app on it, and what stands under it. */
 export interface Ground {
   readonly box: Sandbox
-  readonly shop: Checkout
+  /** By name; `shop` is always there. */
+  readonly apps: Readonly<Record<string, Checkout>> & { readonly shop: Checkout }
   /** The engine's real socket. */
   readonly docker: string
   readonly relay: Relay
@@ -23,6 +24,8 @@ export interface Needs {
   readonly ownEngine?: boolean
   /** Whose data is on a disk of its own; that of an engine has to be an own one's. */
   readonly disk?: 'davit' | 'engine'
+  /** How many apps, one unless told. */
+  readonly apps?: number
 }
 
 /** An engine of one's own holds an image of plain Debian, and a Davit next to nothing. */
@@ -53,8 +56,10 @@ export async function openGround(needs: Needs): Promise<Ground> {
     const pool = ownEngine ? '10.217.0.0/16' : '10.216.0.0/16'
     const env = { DAVIT_DATA: data, DAVIT_DOCKER: relay.path, DAVIT_POOL: pool }
     const box = kept(await openSandbox({ docker, env }))
-    const shop = await box.checkout('echo', 'shop')
-    return { box, shop, docker, relay, ownEngine, disk, close }
+    const apps = { shop: await box.checkout('echo', 'shop') }
+    for (let number = 2; number <= (needs.apps ?? 1); number++)
+      Object.assign(apps, { [`shop-${number}`]: await box.checkout('echo', `shop-${number}`) })
+    return { box, apps, docker, relay, ownEngine, disk, close }
   } catch (error) {
     await close()
     throw error

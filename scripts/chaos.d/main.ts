@@ -4,13 +4,16 @@ import { faults } from './faults.ts'
 import { meetFullDisks, moments } from './full.ts'
 import { chaos } from './run.ts'
 
-const usage = `scripts/chaos [--kills N] [--minutes N] [--seed N] [--faults a,b,c]
+const usage = `scripts/chaos [--kills N] [--minutes N] [--seed N] [--apps N] [--within N] [--faults a,b,c]
   Breaks things under a Davit of its own while clients ask and pushes go on; ends with what was lost, and why.
-  Exits with 1 when something was lost that no fault explains, or did not come back. Ctrl-C ends it early.
+  Exits with 1 when something was lost that no fault explains, was answered by another app or another version, or was
+  not back in time. Ctrl-C ends it early.
 
   --kills N      so many faults, 30 unless told
   --minutes N    at most so long, 10 unless told
   --seed N       the same faults again
+  --apps N       so many apps, and some more that come and go; 1 unless told, and none come and go
+  --within N     everything has to be back so many seconds after a fault is over, 10 unless told
   --faults LIST  which ones; those marked * need root and are left out unless named
 
 scripts/chaos full-disk [MOMENT…]
@@ -24,6 +27,8 @@ async function main(): Promise<number> {
       kills: { type: 'string', default: '30' },
       minutes: { type: 'string', default: '10' },
       seed: { type: 'string', default: String(Date.now() % 100_000) },
+      apps: { type: 'string', default: '1' },
+      within: { type: 'string', default: '10' },
       faults: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -47,6 +52,8 @@ async function main(): Promise<number> {
     kills: whole('kills', values.kills),
     minutes: whole('minutes', values.minutes),
     seed: whole('seed', values.seed),
+    apps: whole('apps', values.apps),
+    withinMs: whole('within', values.within) * 1000,
     faults: values.faults ? named(faults, values.faults.split(',')) : faults.filter(each => !each.needs),
     ...telling,
   })

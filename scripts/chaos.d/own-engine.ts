@@ -13,6 +13,8 @@ export interface OwnEngine {
   readonly socket: string
   /** SIGKILL, and a new one after `awayMs`. */
   kill(awayMs: number): Promise<void>
+  /** As a service manager would: asked to end, which ends its containers, and started again. */
+  restart(): Promise<void>
   close(): Promise<void>
 }
 
@@ -35,6 +37,11 @@ export async function openOwnEngine(dir: string): Promise<OwnEngine> {
       // Its containerd may outlive it and hold what the next one needs; what runs in containers goes on.
       await killAll(await processesIn(dir, /\/containerd$/))
       await pause(awayMs)
+      child = await started(dir, socket)
+    },
+    async restart() {
+      child.kill('SIGTERM')
+      await ended(child)
       child = await started(dir, socket)
     },
     close: () => end(dir, child),

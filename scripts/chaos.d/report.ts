@@ -1,5 +1,5 @@
 import type { Visit } from '../../test/e2e/visitors.ts'
-import type { Change, Version } from './changes.ts'
+import type { Change, Guest, Version } from './changes.ts'
 import { explains, type Strike } from './faults.ts'
 
 export interface Report {
@@ -10,13 +10,16 @@ export interface Report {
 
 export interface Happened {
   readonly seed: number
+  /** How long after a fault is over everything has to be back. */
+  readonly withinMs: number
   readonly began: number
   readonly strikes: readonly Strike[]
   readonly visits: readonly Visit[]
   readonly changes: readonly Change[]
   readonly versions: readonly Version[]
-  /** The push after the last fault; undefined when it was ended early. */
-  readonly last: Change | undefined
+  readonly guests: readonly Guest[]
+  /** Of the pushes after the last fault those that failed; undefined when it was ended early. */
+  readonly last: readonly Change[] | undefined
   readonly left: readonly string[]
 }
 
@@ -25,7 +28,7 @@ const slowMs = 2_000
 const retireMs = 6_000
 
 export function reportOf(happened: Happened): Report {
-  const { seed, began, strikes, visits, changes, last, left } = happened
+  const { seed, withinMs, began, strikes, visits, changes, guests, last, left } = happened
   const lost = visits.filter(({ outcome }) => outcome.kind === 'lost')
   const unexplained = lost.filter(visit => reasonOf(visit, happened) === undefined)
   const wrong = [
@@ -34,10 +37,10 @@ export function reportOf(happened: Happened): Report {
   ]
   const failed = changes.filter(each => !each.fine)
   const unasked = failed.filter(change => !strikes.some(strike => stops(strike, change)))
-  const away = strikes.filter(each => each.over === undefined)
+  const late = strikes.filter(each => backAfterMs(each, strikes) > withinMs)
   const at = (time: number) => `${((time - began) / 1000).toFixed(1)} s`
   const tell = (visit: Visit) =>
-    ` !     #${visit.number} ${visit.kind}, ${at(visit.begun)} to ${at(visit.ended)}: ${wordsOf(visit)}`
+    ` !     #${visit.number} ${visit.kind} at ${visit.host}, ${at(visit.begun)} to ${at(visit.ended)}: ${wordsOf(visit)}`
   const ended = Math.max(began, ...visits.map(each => each.ended))
 
   const lines = [
@@ -51,44 +54,89 @@ export function reportOf(happened: Happened): Report {
     `       ${wrong.length} wrong`,
     ...wrong.slice(0, 20).map(tell),
     `       ${visits.filter(isSlow).length} took more than ${slowMs / 1000} s, the longest ${Math.max(0, ...visits.map(each => each.ended - each.begun))} ms`,
-    `       ${changes.length} changes (${tally(changes.map(({ what }) => what.replace(/ v\d+$/, '').replace(/ web=.*/, '')))}), ${failed.length} failed, ${unasked.length} of them unexplained`,
+    ...(guests.length > 0
+      ? [`       ${guests.length} apps came and went, ${heirs(guests)} of them at an address of one before`]
+      : []),
+    `       ${changes.length} changes (${tally(changes.map(({ what }) => what.replace(/(push|ps:\w+|apps:destroy) .*/, '$1')))}), ${failed.length} failed, ${unasked.length} of them unexplained`,
     ...unasked.map(
       each => ` !     ${each.what}, ${at(each.begun)} to ${at(each.ended)}:\n${indented(each.said)}`,
     ),
-    ...away.map(each => ` !     ${each.fault.name} at ${at(each.at)} was not got over`),
+    `       everything was back within ${withinMs / 1000} s of ${strikes.length - late.length} of ${strikes.length} faults`,
+    ...late.map(each => ` !     ${each.fault.name} at ${at(each.at)} was got over ${tookOf(each, strikes)}`),
     ...left.map(each => ` !     left over: ${each}`),
-    ...(last && !last.fine ? [` !     the last push failed:\n${indented(last.said)}`] : []),
+    ...(last ?? []).map(each => ` !     the last push of ${each.app} failed:\n${indented(each.said)}`),
   ]
-  const fine =
-    [unexplained, wrong, unasked, away, left].every(each => each.length === 0) && last?.fine !== false
+  const fine = [unexplained, wrong, unasked, late, left, last ?? []].every(each => each.length === 0)
   return { fine, lines: [...lines, `=====> ${verdict(fine, last)}`] }
 }
 
-function verdict(fine: boolean, last: Change | undefined): string {
+function verdict(fine: boolean, last: readonly Change[] | undefined): string {
   if (!last) return 'Ended early'
   return fine ? 'Everything is explained, and nothing is left over' : 'Not everything is explained'
 }
 
-/** What may have cost the visit: a fault, or for a WebSocket the end of the container it led to. */
+/** What may have cost the visit: a fault, the end of its app, or for a WebSocket the end of the container it led to. */
 function reasonOf(visit: Visit, { strikes, changes }: Happened): string | undefined {
   const strike = strikes.find(each => explains(each, visit))
   if (strike) return strike.fault.name
+  if (isLeaving(visit, changes)) return 'an app that went'
   if (visit.kind !== 'websocket' || visit.outcome.kind !== 'lost' || visit.outcome.status !== undefined)
     return undefined
-  const replaced = changes.some(each => each.begun <= visit.ended && visit.ended <= each.ended + retireMs)
+  const replaced = changes.some(
+    each => isOf(each, visit) && each.begun <= visit.ended && visit.ended <= each.ended + retireMs,
+  )
   return replaced ? 'a change' : undefined
 }
 
-/** Answered by a version before one that had been taken when it was asked, or by one that nobody had pushed yet. */
-function isStale({ outcome, kind, begun, ended }: Visit, { versions }: Happened): boolean {
-  if (outcome.kind !== 'answered' || outcome.status !== 200 || kind === 'websocket') return false
-  const place = versions.findIndex(each => each.name === outcome.version)
-  if (place === -1 || versions[place]!.tried > ended) return true
-  return versions.slice(place + 1).some(({ taken = Infinity }) => taken < begun)
+/** Whoever is being answered by an app while it is destroyed is cut off. */
+function isLeaving(visit: Visit, changes: readonly Change[]): boolean {
+  return changes.some(
+    each => isOf(each, visit) && isEnd(each) && each.begun <= visit.ended && visit.begun <= each.ended,
+  )
 }
 
-function stops({ fault, at, over = Infinity }: Strike, { begun, ended }: Change): boolean {
-  return fault.stopsChanges && at <= ended && begun <= over
+function isOf({ app }: Change, { host }: Visit): boolean {
+  return host === `${app}.localhost`
+}
+
+function isEnd({ what }: Change): boolean {
+  return what.includes('apps:destroy')
+}
+
+/**
+ * Answered by a version before one that had been taken when it was asked, by one that nobody had pushed yet, or told that there is no
+ * such app while there was.
+ */
+function isStale(visit: Visit, { versions, changes }: Happened): boolean {
+  const { outcome, kind, begun, ended } = visit
+  if (outcome.kind !== 'answered' || kind === 'websocket') return false
+  if (outcome.status !== 200)
+    return !changes.some(each => isOf(each, visit) && isEnd(each) && each.begun <= ended)
+  const ours = versions.filter(each => visit.host === `${each.app}.localhost`)
+  const place = ours.findIndex(each => each.name === outcome.version)
+  if (place === -1 || ours[place]!.tried > ended) return true
+  return ours.slice(place + 1).some(({ taken = Infinity }) => taken < begun)
+}
+
+/** From when it was over, and with it those that came in between. */
+function backAfterMs({ over = Infinity }: Strike, strikes: readonly Strike[]): number {
+  return over - Math.max(...strikes.filter(each => each.at <= over).map(each => Math.min(each.done, over)))
+}
+
+function tookOf(strike: Strike, strikes: readonly Strike[]): string {
+  return strike.over === undefined ? 'not at all' : `after ${backAfterMs(strike, strikes)} ms`
+}
+
+function stops({ fault, app, at, over = Infinity }: Strike, change: Change): boolean {
+  if (app !== undefined && app !== change.app) return false
+  return fault.stopsChanges && at <= change.ended && change.begun <= over
+}
+
+/** Guests that lived where another one had lived before. */
+function heirs(guests: readonly Guest[]): number {
+  return guests.filter(({ addresses }, at) =>
+    addresses.some(address => guests.slice(0, at).some(each => each.addresses.includes(address))),
+  ).length
 }
 
 function isSlow({ begun, ended }: Visit): boolean {
@@ -97,7 +145,9 @@ function isSlow({ begun, ended }: Visit): boolean {
 
 function wordsOf({ outcome }: Visit): string {
   if (outcome.kind === 'wrong') return outcome.what
-  return outcome.kind === 'lost' ? outcome.why : `answered by ${outcome.version || outcome.status}`
+  return outcome.kind === 'lost'
+    ? outcome.why
+    : `answered by ${outcome.version || outcome.status} at that time`
 }
 
 function table({ strikes, visits }: Happened): string[] {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { missing, settled, storeOf } from '../../test/e2e/leftovers.ts'
-import { openVisitors } from '../../test/e2e/visitors.ts'
+import { kinds, openVisitors } from '../../test/e2e/visitors.ts'
 import { people } from './changes.ts'
 import { type Fault, proxyPid, type Strike, workersOf } from './faults.ts'
 import { type Ground, openGround } from './ground.ts'
@@ -15,6 +15,10 @@ export interface Chaos {
   readonly minutes: number
   readonly seed: number
   readonly faults: readonly Fault[]
+  /** With more than one there are also some that come and go. */
+  readonly apps: number
+  /** How long after a fault is over everything has to be back. */
+  readonly withinMs: number
   /** Told of each fault as it is made. */
   readonly say: (line: string) => void
   readonly signal: AbortSignal
@@ -24,24 +28,39 @@ export interface Chaos {
 const patienceMs = 90_000
 
 /** Clients ask, people push, faults strike; then everything has to be as recorded, and a push has to work. */
-export async function chaos({ kills, minutes, seed, faults, say, signal }: Chaos): Promise<Report> {
+export async function chaos({
+  kills,
+  minutes,
+  seed,
+  faults,
+  apps,
+  withinMs,
+  say,
+  signal,
+}: Chaos): Promise<Report> {
   const ground = await openGround({
+    apps,
     ownEngine: faults.some(each => each.needs === 'engine'),
     ...(faults.some(each => each.needs === 'disk') ? { disk: 'davit' } : {}),
   })
   try {
     const crew = people(ground, randomOf(seed + 1))
-    const first = await crew.push()
-    if (!first.fine) throw new Error(`The first push failed:\n${first.said}`)
-    await ground.box.ssh('checks:set shop wait-to-retire 2')
+    const [refused] = await crew.pushAll()
+    if (refused) throw new Error(`The first push failed:\n${refused.said}`)
+    for (const app of Object.keys(ground.apps)) await ground.box.ssh(`checks:set ${app} wait-to-retire 2`)
     const began = Date.now()
     const over = new AbortController()
-    const visitors = openVisitors({ port: ground.box.httpPort, host: 'shop.localhost' })
-    const work = crew.busy(AbortSignal.any([signal, over.signal]))
-    const until = began + minutes * 60_000
+    const visitors = Object.keys(ground.apps).map((app, at) =>
+      openVisitors(
+        { port: ground.box.httpPort, host: `${app}.localhost`, sign: `${app}/` },
+        at === 0 ? kinds : ['kept', 'new', 'websocket'],
+      ),
+    )
+    const until = AbortSignal.any([signal, over.signal])
+    const work = [crew.busy(until), ...(apps > 1 ? [crew.comeAndGo(until)] : [])]
     const strikes = await strikeAll(ground, {
       kills,
-      until,
+      until: began + minutes * 60_000,
       faults,
       say,
       began,
@@ -49,11 +68,12 @@ export async function chaos({ kills, minutes, seed, faults, say, signal }: Chaos
       random: randomOf(seed),
     })
     over.abort()
-    await work
-    const last = signal.aborted ? undefined : await crew.push()
+    await Promise.all(work)
+    const last = signal.aborted ? undefined : await crew.pushAll()
     const left = signal.aborted ? [] : await settled(ground.box, { withinMs: 15_000 })
-    await visitors.stop()
-    return reportOf({ seed, began, strikes, visits: visitors.visits, ...crew, last, left })
+    for (const each of visitors) await each.stop()
+    const visits = [...visitors, ...crew.guests].flatMap(each => each.visits)
+    return reportOf({ seed, withinMs, began, strikes, visits, ...crew, last, left })
   } finally {
     await ground.close()
   }
@@ -85,12 +105,13 @@ async function strikeAll(
       .strike(ground, random)
       .catch((error: Error) => `nothing whole: ${error.message.trim()}`)
     if (hit === undefined) continue
-    const place = strikes.push({ fault, hit, at, done: Date.now(), over: undefined }) - 1
+    const { what, app } = typeof hit === 'string' ? { what: hit, app: undefined } : hit
+    const place = strikes.push({ fault, hit: what, app, at, done: Date.now(), over: undefined }) - 1
     const back = whole(ground, signal).then(over => {
       strikes[place] = { ...strikes[place]!, over }
       const took = over === undefined ? 'not back' : `back after ${over - at} ms`
       say(
-        `${seconds(at - began)}  ${String(place + 1).padStart(3)}  ${fault.name.padEnd(17)} ${hit}, ${took}`,
+        `${seconds(at - began)}  ${String(place + 1).padStart(3)}  ${fault.name.padEnd(17)} ${what}, ${took}`,
       )
     })
     waits.push(back)
@@ -105,13 +126,15 @@ function seconds(ms: number): string {
 }
 
 /** When the app answers, daemon and proxy are there, and every container runs as recorded; undefined when that does not come about. */
-async function whole({ box }: Ground, signal: AbortSignal): Promise<number | undefined> {
+async function whole({ box, apps }: Ground, signal: AbortSignal): Promise<number | undefined> {
   const until = Date.now() + patienceMs
   const store = storeOf(box)
   try {
     while (Date.now() < until && !signal.aborted) {
       const signs = await Promise.all([
-        box.get('shop.localhost', '/whole').then(({ status }) => status === 200),
+        ...Object.keys(apps).map(async app =>
+          (await box.get(`${app}.localhost`, '/whole')).body.startsWith(`/whole ${app}/`),
+        ),
         answers(join(box.dir, 'admin.sock')),
         workersOf(box.data).then(each => each.length > 0),
         proxyPid(box.data).then(pid => pid !== undefined),

@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** One request, or one message over the WebSocket, from its first byte to its end. Times are Date.now(). */
 export interface Visit {
   readonly number: number
+  readonly host: string
   readonly kind: Kind
   readonly begun: number
   readonly ended: number
@@ -29,17 +30,22 @@ export interface Visitors {
   stop(): Promise<void>
 }
 
+export interface Where {
+  readonly port: number
+  readonly host: string
+  /** What the version of every answer has to begin with: by it apps are told from each other. */
+  readonly sign?: string
+}
+
 /** Clients of the app `echo` that ask all the while, each kind one after another, and check every answer. */
-export function openVisitors(
-  { port, host }: { port: number; host: string },
-  which: readonly Kind[] = kinds,
-): Visitors {
+export function openVisitors({ port, host, sign = '' }: Where, which: readonly Kind[] = kinds): Visitors {
   const visits: Visit[] = []
   const waiting = new Set<(visit: Visit) => void>()
   const over = new AbortController()
   const keeping = new Agent({ keepAlive: true, maxSockets: 1 })
   let last = 0
-  const note = (visit: Visit) => {
+  const note = (seen: Seen) => {
+    const visit = { ...seen, host, outcome: signed(seen.outcome, sign) }
     visits.push(visit)
     for (const each of [...waiting]) each(visit)
   }
@@ -102,11 +108,12 @@ interface Ask {
 }
 
 type Outcome = Visit['outcome']
+type Seen = Omit<Visit, 'host'>
 
 /** Nothing is waited for longer. */
 const patienceMs = 30_000
 
-async function visit(number: number, kind: Kind, { options, path, body }: Ask): Promise<Visit> {
+async function visit(number: number, kind: Kind, { options, path, body }: Ask): Promise<Seen> {
   const begun = Date.now()
   const sent = body?.(number)
   const expected = sent ? createHash('sha256').update(sent).digest('hex') : path(number)
@@ -152,12 +159,19 @@ function judged(answer: Answer, expected: string): Outcome {
   return { kind: 'wrong', what: `${JSON.stringify(text.slice(0, 120))} instead of ${expected}` }
 }
 
+/** Another app's answer is worse than none. Pages of the proxy have no version. */
+function signed(outcome: Outcome, sign: string): Outcome {
+  if (outcome.kind !== 'answered' || outcome.version === '' || outcome.version.startsWith(sign))
+    return outcome
+  return { kind: 'wrong', what: `answered by ${outcome.version} instead of ${sign}…` }
+}
+
 // WebSocket ----------------------------------------------------------------------------------------------
 
 interface Talk {
   readonly options: RequestOptions
   readonly next: () => number
-  readonly note: (visit: Visit) => void
+  readonly note: (visit: Seen) => void
   readonly signal: AbortSignal
 }
 
