@@ -15,6 +15,7 @@ import { upgrade } from './websocket.ts'
 /** Speaks HTTP/1.0 and 1.1 on whatever connections it is given, and hands each request on. */
 export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): http.Server {
   const { limits, report } = parts
+  const lines = new WeakMap<Socket, Line>()
   const server = http.createServer({
     // A large cookie fits; all of a head's fields are seen, none silently dropped.
     maxHeaderSize: 32 * 1024,
@@ -26,17 +27,32 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
     requireHostHeader: false,
     noDelay: true,
     // A 101 must not overtake the answers to requests that were pipelined before it.
-    shouldUpgradeCallback: req => isWebSocket(req) && !(req.socket as Answering)._httpMessage,
+    shouldUpgradeCallback: req => {
+      if (isWebSocket(req) && !(req.socket as Answering)._httpMessage) return true
+      lineOf(req.socket).ignored = req
+      return false
+    },
   })
   server.maxHeadersCount = 0
   server.timeout = limits.streamIdleMs
   server.maxRequestsPerSocket = limits.requestsPerConnection
 
+  function lineOf(socket: Socket): Line {
+    const known = lines.get(socket)
+    if (known) return known
+    const line: Line = { newest: undefined, ignored: undefined }
+    lines.set(socket, line)
+    return line
+  }
+
   function onRequest(req: IncomingMessage, res: ServerResponse) {
-    // The connection has had its last answer.
-    if (req.socket.writableEnded) return
+    const line = lineOf(req.socket)
+    // After an answer that is a connection's last nothing is done: its client will ask again, or has been refused.
+    if (line.newest?.shouldKeepAlive === false || req.socket.writableEnded) return
+    line.newest = res
     // Node says that this was the last, and would wait for another.
-    if (parts.leaving() || (res as Last).maxRequestsOnConnectionReached) res.shouldKeepAlive = false
+    const most = (res as Last).maxRequestsOnConnectionReached
+    if (most || parts.leaving() || line.ignored === req || closesOld(req)) res.shouldKeepAlive = false
     try {
       serve(new Visitor1(req, res, scheme), parts)
     } catch (error) {
@@ -125,11 +141,15 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
   })
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy())
+    // Answers that are under way cannot be finished on a socket that Node has let go of.
+    if ((socket as Answering)._httpMessage) return socket.destroy()
     const visitor = new Visitor1(req, bareResponse(req, socket), scheme)
     const asked = readRequest(visitor, parts.trust())
     answerPage(visitor, pages.refused(405, 'CONNECT is not answered here.'), asked)
   })
-  server.on('clientError', refuseBytes)
+  server.on('clientError', (error, socket) =>
+    refuseBytes(error, socket as Socket, lineOf(socket as Socket).newest),
+  )
   return server
 }
 
@@ -142,11 +162,28 @@ type Last = ServerResponse & { maxRequestsOnConnectionReached?: boolean }
 
 type Answering = Socket & { _httpMessage?: ServerResponse }
 
-/** Bytes that are no request. While an answer is under way on the connection, it just ends. */
-function refuseBytes(error: NodeJS.ErrnoException, socket: Answering) {
-  const under = socket._httpMessage
-  if (under?.writableEnded) return socket.destroySoon()
-  if (error.code === 'ECONNRESET' || !socket.writable || under) return socket.destroy()
+/** What is known of a connection. */
+interface Line {
+  newest: ServerResponse | undefined
+  /** Asked for an upgrade and does not get it. Bytes that came in one piece with it are lost to Node: it has to be the last. */
+  ignored: IncomingMessage | undefined
+}
+
+/** Node takes `keep-alive, close` of HTTP/1.0 for the first. */
+function closesOld({ httpVersionMinor, headers }: IncomingMessage): boolean {
+  return httpVersionMinor === 0 && /\bclose\b/i.test(headers.connection ?? '')
+}
+
+/** Bytes that are no request. Answers to whole requests before them are finished; then the connection ends. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket, answer: ServerResponse | undefined) {
+  if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+  if (answer && !answer.writableFinished) {
+    // Its own body is what is broken.
+    if (!answer.req.complete && !answer.writableEnded) return socket.destroy()
+    if (answer.shouldKeepAlive) answer.once('finish', () => socket.destroySoon())
+    answer.shouldKeepAlive = false
+    return
+  }
   const [status, why] = faults[error.code ?? ''] ?? [400, 'It is not proper HTTP.']
   socket.write(barePage(pages.refused(status, why)))
   socket.destroySoon()

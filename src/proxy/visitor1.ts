@@ -88,9 +88,9 @@ export class Visitor1 implements Visitor {
 
   begin(status: number, reason: string, fields: readonly string[], { last }: BeginOptions = {}) {
     if (last && !this.req.complete) linger(this.req)
-    const all = last ? [...fields, 'Connection', 'close'] : (fields as string[])
-    if (reason === '') this.res.writeHead(status, all)
-    else this.res.writeHead(status, reason, all)
+    if (last) this.res.shouldKeepAlive = false
+    if (reason === '') this.res.writeHead(status, fields as string[])
+    else this.res.writeHead(status, reason, fields as string[])
     this.status = status
   }
 

@@ -79,6 +79,70 @@ t.test('other refusals have a status of their own', async t => {
   t.equal(app.said(), '')
 })
 
+t.test('nothing that comes behind a refused request is done', async t => {
+  const app = await bareBackend(t, socket => socket.write(ok))
+  const { raw } = await stage(t, [routeTo(app)])
+  const behind = `POST /behind HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n${smuggled}`
+  for (const [name, bytes] of [
+    ['a method', `TRACE / HTTP/1.1\r\n${host}\r\n`],
+    ['an expectation', `GET / HTTP/1.1\r\n${host}Expect: wonders\r\n\r\n`],
+    ['two hosts', `GET / HTTP/1.1\r\n${host}${host}\r\n`],
+    [
+      'two codings',
+      `POST / HTTP/1.1\r\n${host}Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
+    [
+      'chunks in HTTP/1.0',
+      `POST / HTTP/1.0\r\n${host}Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
+  ] as const) {
+    const heard = await raw(bytes + behind)
+    t.match(heard, /^HTTP\/1\.1 4\d\d .*\r\nConnection: close\r\n/s, name)
+    t.equal(heard.split('HTTP/1.1 ').length, 2, `${name}: one answer`)
+  }
+  t.equal(app.said(), '')
+})
+
+t.test('an answer that is its connection’s last is the last, whatever came behind the request', async t => {
+  const app = await backend(t, (req, res) => {
+    req.resume()
+    req.once('end', () => res.end(`<${req.url}>`))
+  })
+  const { raw } = await stage(t, [routeTo(app)])
+  const upgrade = `${host}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n`
+  for (const bytes of [
+    `GET /1 HTTP/1.1\r\n${upgrade}\r\n`,
+    `POST /1 HTTP/1.1\r\n${upgrade}Content-Length: 2\r\n\r\nhi`,
+    `POST /1 HTTP/1.1\r\n${upgrade}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`,
+    `GET /1 HTTP/1.0\r\n${host}Connection: keep-alive\r\nConnection: close\r\n\r\n`,
+    `GET /1 HTTP/1.1\r\n${host}Connection: close\r\n\r\n`,
+  ]) {
+    const heard = await raw(bytes + smuggled)
+    t.match(heard, /^HTTP\/1\.1 200 .*\r\nConnection: close\r\n.*<\/1>/s)
+    t.notMatch(heard, /smuggled/)
+  }
+})
+
+t.test('bytes that are no request do not take the answer from the request before them', async t => {
+  const app = await backend(t, (req, res) => setTimeout(() => res.end(`<${req.url}>`), 20))
+  const { raw } = await stage(t, [routeTo(app)])
+  for (const nonsense of ['nonsense\r\n\r\n', `GET /2 HTTP/1.1\r\n${host}Transfer-Encoding: x\r\n\r\n`]) {
+    const heard = await raw(`GET /1 HTTP/1.1\r\n${host}\r\n${nonsense}${smuggled}`)
+    t.match(heard, /^HTTP\/1\.1 200 .*<\/1>/s)
+    t.notMatch(heard, /<\/(2|smuggled)>/)
+  }
+})
+
+t.test('CONNECT behind a request that is not answered yet harms nobody', async t => {
+  const app = await backend(t, (req, res) => setTimeout(() => res.end(`<${req.url}>`), 20))
+  const { raw, ask } = await stage(t, [routeTo(app)])
+  const heard = await raw(
+    `GET /1 HTTP/1.1\r\n${host}\r\nCONNECT shop.test:443 HTTP/1.1\r\n${host}\r\n${smuggled}`,
+  )
+  t.match(heard, /^(HTTP\/1\.1 200 .*<\/1>)?(HTTP\/1\.1 405 .*)?$/s)
+  t.match(await ask('/2'), { body: '</2>' })
+})
+
 t.test('chunked bodies of DELETE, OPTIONS and GET stay framed and are one request', async t => {
   for (const method of ['DELETE', 'OPTIONS', 'GET']) {
     const app = await backend(t, async (req, res) => {
