@@ -260,7 +260,17 @@ for (const { sentence, find, bad, good = {} } of rules) {
 }
 
 t.test('what is run can be run', async t => {
-  const programs = ['davit', 'bench', 'prepare', 'test', 'sandbox', 'stack', 'git-hooks/pre-receive']
+  const programs = [
+    'davit',
+    'attack',
+    'bench',
+    'chaos',
+    'prepare',
+    'test',
+    'sandbox',
+    'stack',
+    'git-hooks/pre-receive',
+  ]
   for (const path of [...programs.map(name => `scripts/${name}`), 'install.sh', '.ci/run']) {
     t.doesNotThrow(() => accessSync(join(root, path), constants.X_OK), `${path} is executable`)
   }

@@ -12,7 +12,10 @@ import { openSocket } from '../../src/listen.ts'
 import { plainEnv } from '../../src/settings.ts'
 
 /** A whole proxy, primary and workers, on a socket that the test holds. */
-export async function running(t: Test, { workers = 2, data }: { workers?: number; data?: string } = {}) {
+export async function running(
+  t: Pick<Test, 'teardown'>,
+  { workers = 2, data }: { workers?: number; data?: string } = {},
+) {
   const home = data ?? (await dataFolder(t))
   const socket = openSocket({ host: '127.0.0.1', port: 0 }, { flag: 'http-listen' })
   t.teardown(() => socket.close())
@@ -64,7 +67,7 @@ export async function running(t: Test, { workers = 2, data }: { workers?: number
   }
 }
 
-export async function dataFolder(t: Test): Promise<string> {
+export async function dataFolder(t: Pick<Test, 'teardown'>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   return folder
