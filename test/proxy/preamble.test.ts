@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+
+import { t } from 'tap'
+
+import { type Preamble, preambleOf, takePreamble } from '../../src/proxy/preamble.ts'
+
+const signature = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
+const v2 = (command: number, family: number, addresses: number[], more: number[] = []) => {
+  const size = addresses.length + more.length
+  return Buffer.from([...signature, 0x20 | command, family, size >> 8, size & 255, ...addresses, ...more])
+}
+const four = [192, 0, 2, 1, 192, 0, 2, 2, 0xdc, 4, 1, 187]
+const six = [
+  ...[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+  ...[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+  ...[0, 80, 1, 187],
+]
+
+const sound: Record<string, [Buffer, Preamble['from']]> = {
+  'version 1': [
+    Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n'),
+    { address: '192.0.2.1', port: 56324 },
+  ],
+  'version 1, IPv6': [
+    Buffer.from('PROXY TCP6 2001:db8::1 2001:db8::2 80 443\r\n'),
+    { address: '2001:db8::1', port: 80 },
+  ],
+  'version 1, unknown': [Buffer.from('PROXY UNKNOWN\r\n'), undefined],
+  'version 1, unknown with addresses': [Buffer.from('PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n'), undefined],
+  'version 2': [v2(1, 0x11, four), { address: '192.0.2.1', port: 56324 }],
+  'version 2, IPv6, with extensions': [v2(1, 0x21, six, [4, 0, 1, 0]), { address: '2001:db8::1', port: 80 }],
+  'version 2, local': [v2(0, 0, []), undefined],
+  'version 2, a Unix socket': [v2(1, 0x31, Array<number>(216).fill(0)), undefined],
+}
+
+t.test('both versions are read, at whatever byte the network cuts them', async t => {
+  for (const [name, [bytes, from]] of Object.entries(sound)) {
+    t.same(preambleOf(Buffer.concat([bytes, Buffer.from('GET /')])), { from, length: bytes.length }, name)
+    for (let end = 0; end < bytes.length; end++)
+      if (preambleOf(bytes.subarray(0, end)) !== undefined) t.fail(`${name} at ${end}`)
+  }
+})
+
+t.test('anything else is refused', async t => {
+  for (const bad of [
+    Buffer.from('GET / HTTP/1.1\r\n'),
+    Buffer.from([0x16, 3, 1, 2, 0]),
+    Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 56324\r\n'),
+    Buffer.from('PROXY TCP4 2001:db8::1 192.0.2.2 1 2\r\n'),
+    Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 65536 443\r\n'),
+    Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 01 443\r\n'),
+    Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 1 2 3\r\n'),
+    Buffer.from('PROXY TCP5 192.0.2.1 192.0.2.2 1 2\r\n'),
+    Buffer.from(`PROXY ${'x'.repeat(120)}`),
+    Buffer.from([...signature, 0x11, 0x11, 0, 0]),
+    Buffer.from([...signature, 0x22, 0x11, 0, 0]),
+    Buffer.from([...signature, 0x21, 0x11, 0xff, 0xff]),
+    v2(1, 0x11, [1, 2, 3]),
+  ])
+    t.throws(() => preambleOf(bad), bad.toString('latin1').slice(0, 60))
+})
+
+t.test('what follows stays to be read, and who sends none is let go', async t => {
+  const seen = Promise.withResolvers<[Preamble, net.Socket]>()
+  const server = net.createServer(socket =>
+    takePreamble(socket, { timeoutMs: 100 }, preamble => seen.resolve([preamble, socket])),
+  )
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const client = net.connect(port, '127.0.0.1')
+  t.teardown(() => client.destroy())
+  client.write(sound['version 2']![0].subarray(0, 5))
+  await once(client, 'connect')
+  client.write(Buffer.concat([sound['version 2']![0].subarray(5), Buffer.from('hello')]))
+  const [preamble, socket] = await seen.promise
+  t.same(preamble.from, { address: '192.0.2.1', port: 56324 })
+  socket.resume()
+  t.equal(String((await once(socket, 'data'))[0]), 'hello')
+  for (const bytes of ['', 'GET / HTTP/1.1\r\n\r\n']) {
+    const other = net.connect(port, '127.0.0.1')
+    other.on('error', () => {})
+    other.write(bytes)
+    await once(other, 'close')
+  }
+})
