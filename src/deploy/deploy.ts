@@ -46,7 +46,8 @@ async function buildAndRollOut(
   const { release, step } = await record(app, noted, { step: tagged, tag, call }, rooms)
   call.out.step(`Release ${release.number} of ${app.name}`)
   const prepare = (now: Call) => runReleaseCommand(app, release, now, rooms)
-  await rollout({ app, release, step, prepare, onLive: () => notStopped(app, rooms) }, call, rooms)
+  const onLive = () => notStopped(app, rooms)
+  await rollout({ app, release, step, prepare, onLive, onTrial: true }, call, rooms)
   return release
 }
 

@@ -11,6 +11,7 @@ import { randomHex } from './random.ts'
 import { retire } from './retire.ts'
 import { formationOf, type ProcessSpec, specOf } from './spec.ts'
 import { withFreeAddress } from './task.ts'
+import { tryOut } from './trial.ts'
 
 export interface Rollout {
   readonly app: App
@@ -23,6 +24,8 @@ export interface Rollout {
   readonly onLive?: () => void
   /** Between `beforeRelease` and the first start: the release command. */
   readonly prepare?: (call: Call) => Promise<void>
+  /** Where the app wants that, a share of the clients sees the release first. */
+  readonly onTrial?: boolean
   /** Which containers are replaced even where nothing changed: a restart. */
   readonly fresh?: (container: Container) => boolean
 }
@@ -39,6 +42,7 @@ export async function rollout(change: Rollout, call: Call, rooms: Rooms): Promis
   crashAt('rollout:prepared', rooms.settings)
   const plan = await planOf(change, call, rooms)
   const started = await start(plan, { app, release }, call, rooms)
+  if (change.onTrial) await tryOut(app, { release, containers: started }, call, rooms)
   await point(change, { plan, started }, call, rooms)
   await rooms.hooks.afterRelease({ app, release }, { ...call, signal: rooms.last })
   return plan

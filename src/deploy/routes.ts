@@ -9,6 +9,8 @@ import { siteIn, sitePath } from './site.ts'
 export interface Routes {
   /** Leads the app's domains to the web processes among these containers, or to the release's files, in every worker, before it answers. */
   point(app: App, to: Aim, call: Call): Promise<void>
+  /** To where the app leads already, with a new release for a share of its clients beside it. */
+  tryOut(app: App, trial: Trial, call: Call): Promise<void>
   /** The app's domains as they are now, to where they lead already: a change under way keeps its say over containers. */
   refresh(app: App, call: Call): Promise<void>
   /** To the live release and the wanted containers, even where a plugin that shapes routes fails: takes a pointing back. */
@@ -22,6 +24,14 @@ export interface Aim {
   readonly containers: readonly Container[]
   /** None: the app has been stopped. */
   readonly release: Release | undefined
+  /** A new release that a share of the clients sees. */
+  readonly trial?: Trial
+}
+
+export interface Trial {
+  readonly percent: number
+  readonly release: Release
+  readonly containers: readonly Container[]
 }
 
 interface Told {
@@ -42,7 +52,7 @@ export function createRoutes(cellar: Cellar): Routes {
     route: await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call),
   })
   const asBefore = (app: App, aim: Aim): Told => {
-    const { files: _, ...before } = told.get(app.name)?.route ?? {}
+    const { files: _, canary: __, release: ___, ...before } = told.get(app.name)?.route ?? {}
     return { aim, route: { ...before, ...plainRoute(app, aim, cellar) } }
   }
 
@@ -55,6 +65,8 @@ export function createRoutes(cellar: Cellar): Routes {
 
   return {
     point: (app, aim, call) => inTurn(app.name, async () => tell(app, await shaped(app, aim, call))),
+    tryOut: (app, trial, call) =>
+      inTurn(app.name, async () => tell(app, await shaped(app, { ...wanted(app, cellar), trial }, call))),
     refresh: (app, call) =>
       inTurn(app.name, async () =>
         tell(app, await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)),
@@ -106,13 +118,27 @@ function wanted(app: App, cellar: Cellar): Aim {
   }
 }
 
-function plainRoute(app: App, { containers, release }: Aim, cellar: Cellar): Route {
+function plainRoute(app: App, { containers, release, trial }: Aim, cellar: Cellar): Route {
   const site = release && siteIn(release.image)
-  const web = containers.filter(each => each.process === 'web')
   return {
     app: app.name,
     domains: Object.fromEntries(hostnamesOf(app.name, cellar.store).map(each => [each, true as const])),
-    upstreams: Object.fromEntries(web.map(each => [each.name, { host: each.address, port: each.port }])),
+    upstreams: upstreamsOf(containers),
+    ...(release === undefined ? {} : { release: release.number }),
     ...(site === undefined ? {} : { files: sitePath(app, site, cellar) }),
+    ...(trial === undefined
+      ? {}
+      : {
+          canary: {
+            percent: trial.percent,
+            release: trial.release.number,
+            upstreams: upstreamsOf(trial.containers),
+          },
+        }),
   }
+}
+
+function upstreamsOf(containers: readonly Container[]): Route['upstreams'] {
+  const web = containers.filter(each => each.process === 'web')
+  return Object.fromEntries(web.map(each => [each.name, { host: each.address, port: each.port }]))
 }

@@ -5,7 +5,8 @@ import type { Logger } from '../log.ts'
 import type { Route } from '../types.ts'
 import { frame, readFrames } from './frames.ts'
 import { answerOf } from './shape.ts'
-import { type Answer, type Edge, type Request, type Stats, wireVersion } from './wire.ts'
+import { listOf, mapOf, objectOf, wholeOf } from './values.ts'
+import { type Answer, type Edge, type ReleaseCounts, type Request, type Stats, wireVersion } from './wire.ts'
 
 /** How long a call waits for a connection, and beyond its own time for an answer. */
 const patienceMs = 10_000
@@ -39,6 +40,7 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
     },
     pause: async (app, { capMs }) => void (await call({ verb: 'pause', app, capMs })),
     resume: async app => void (await call({ verb: 'resume', app })),
+    trial: async app => countsOf(await call({ verb: 'trial', app })),
     stats: async () => statsOf(await call({ verb: 'stats' })),
     onConnect: line.onConnect,
     close: line.close,
@@ -167,6 +169,22 @@ function speak(socket: Socket): Connection {
 
 function away(sentence: string): UserError {
   return new UserError('proxy-away', sentence, 'See whether it runs: systemctl status davit-proxy')
+}
+
+function countsOf(value: unknown): ReadonlyMap<number, ReleaseCounts> {
+  const counts = mapOf(value, 'counts', (release, each) => {
+    const { requests, failed, buckets } = objectOf(each, 'counts')
+    const list = listOf(buckets, 'buckets').map(count => wholeOf(count, 'count', Number.MAX_SAFE_INTEGER))
+    return [
+      release,
+      {
+        requests: wholeOf(requests, 'requests', Number.MAX_SAFE_INTEGER),
+        failed: wholeOf(failed, 'failed', Number.MAX_SAFE_INTEGER),
+        buckets: list,
+      },
+    ]
+  })
+  return new Map(Object.entries(counts).map(([release, each]) => [Number(release), each]))
 }
 
 function statsOf(value: unknown): Stats {

@@ -36,6 +36,8 @@ export function requestOf(value: unknown): Framed<Request> {
       }
     case 'resume':
       return { id, verb: 'resume', app: appOf(message.app) }
+    case 'trial':
+      return { id, verb: 'trial', app: appOf(message.app) }
     case 'stats':
       return { id, verb: 'stats' }
     default:

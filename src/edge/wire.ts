@@ -30,6 +30,8 @@ export type Request =
   /** Requests of the app wait, each for so long at most; then they get 504. */
   | { readonly verb: 'pause'; readonly app: string; readonly capMs: number }
   | { readonly verb: 'resume'; readonly app: string }
+  /** What a release on trial and the one before it have answered so far. */
+  | { readonly verb: 'trial'; readonly app: string }
   | { readonly verb: 'stats' }
 
 export type Answer =
@@ -37,6 +39,15 @@ export type Answer =
   | { readonly ok: false; readonly error: string }
 
 export type Framed<T> = T & { readonly id: number }
+
+/** What a release has answered since its trial began. */
+export interface ReleaseCounts {
+  readonly requests: number
+  /** With a status of 500 or more. */
+  readonly failed: number
+  /** By the time to the first byte: bucket `n` holds what took about 2^(n/4) ms. */
+  readonly buckets: readonly number[]
+}
 
 export interface Stats {
   readonly workers: number
@@ -54,6 +65,8 @@ export interface Edge {
   /** Holds the app's requests back, each for `capMs` at most, until `resume`. */
   pause(app: string, options: { capMs: number }): Promise<void>
   resume(app: string): Promise<void>
+  /** By release; empty while none is on trial. */
+  trial(app: string): Promise<ReadonlyMap<number, ReleaseCounts>>
   stats(): Promise<Stats>
   /** Called at every (re)connection, so that the whole table is told again. */
   onConnect(listener: () => void): void

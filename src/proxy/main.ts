@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
+import type { ReleaseCounts } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
 import { type HeldSocket, openSocket } from '../listen.ts'
 import { type Logger, openLog } from '../log.ts'
@@ -106,12 +107,31 @@ async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
     await fleet.ask(request)
     return undefined
   }
+  if (request.verb === 'trial') return summed((await fleet.ask(request)) as Trial[])
   const counts = (await fleet.ask(request)) as { requests: number; inFlight: number }[]
   return {
     workers: counts.length,
     requests: counts.reduce((sum, { requests }) => sum + requests, 0),
     inFlight: counts.reduce((sum, { inFlight }) => sum + inFlight, 0),
   }
+}
+
+type Trial = Readonly<Record<string, ReleaseCounts>>
+
+function summed(trials: readonly Trial[]): Trial {
+  const releases = new Set(trials.flatMap(each => Object.keys(each)))
+  return Object.fromEntries(
+    [...releases].map(release => {
+      const each = trials.flatMap(trial => trial[release] ?? [])
+      const total = (of: (counts: ReleaseCounts) => number) =>
+        each.reduce((sum, counts) => sum + of(counts), 0)
+      const buckets = each[0]!.buckets.map((_, at) => total(counts => counts.buckets[at] ?? 0))
+      return [
+        release,
+        { requests: total(counts => counts.requests), failed: total(counts => counts.failed), buckets },
+      ]
+    }),
+  )
 }
 
 /** Why the proxy ends. The channel's end means that the supervisor is gone. */

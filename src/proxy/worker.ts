@@ -11,6 +11,7 @@ import { openPlaces } from './places.ts'
 import { makeServer } from './server.ts'
 import { openTable } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
+import { openTrials } from './trial.ts'
 import { trusting } from './trust.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
 
@@ -28,6 +29,7 @@ function work() {
   const trust = trusting([])
   const balance = openBalance()
   const places = openPlaces(balance)
+  const trials = openTrials()
   let serving: { server: Server; upstreams: Upstreams; limits: Limits } | undefined
   let leaving = false
 
@@ -35,17 +37,21 @@ function work() {
     switch (order.verb) {
       case 'start':
         table.sync(order.routes)
+        trials.sync(order.routes)
         serving = await serve(order)
         return
       case 'sync':
         table.sync(order.routes)
+        trials.sync(order.routes)
         return
       case 'point':
         table.point(order.route)
+        trials.point(order.route)
         places.changed(order.route.app)
         return
       case 'forget':
         table.forget(order.app)
+        trials.forget(order.app)
         return
       case 'drain':
         return drain(order, { traffic, upstreams: serving?.upstreams, balance })
@@ -53,6 +59,8 @@ function work() {
         return places.pause(order.app, order)
       case 'resume':
         return places.resume(order.app)
+      case 'trial':
+        return trials.counts(order.app)
       case 'stats':
         return traffic.stats()
     }
@@ -69,7 +77,7 @@ function work() {
       limits,
       trust: () => trust,
       leaving: () => leaving,
-      note: () => undefined,
+      note: trials.note,
       report: error => log.error({ err: error }, 'a request met a bug'),
     })
     await new Promise<void>((resolve, reject) => {

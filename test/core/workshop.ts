@@ -130,6 +130,7 @@ function listeningEdge(told: (Route | string)[]): Edge {
     point: async route => void told.push(route),
     forget: async app => void told.push(app),
     drain: async () => 0,
+    trial: async () => new Map(),
     pause: async () => undefined,
     resume: async () => undefined,
     stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
