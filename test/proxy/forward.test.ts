@@ -56,6 +56,23 @@ t.test('a client that does not read holds the app back', async t => {
   client.socket.destroy()
 })
 
+t.test('an app that does not read holds the client back', async t => {
+  const app = await bareBackend(t, socket => socket.pause())
+  const { port } = await stage(t, [routeTo(app)])
+  const client = dial(port)
+  client.socket.write('POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 200000000\r\n\r\n')
+  await once(app.server, 'connection')
+  let last = -1
+  let taken = 0
+  while (taken !== last) {
+    last = taken
+    while (taken < 200e6 && client.socket.write(Buffer.alloc(65536))) taken += 65536
+    for (let n = 0; n < 500; n++) await turn()
+  }
+  t.ok(taken < 40e6, `${taken} bytes were taken`)
+  client.socket.destroy()
+})
+
 t.test('the first event of a stream arrives while the stream is open, and its head before that', async t => {
   const streams: http.ServerResponse[] = []
   const app = await backend(t, (_req, res) => {

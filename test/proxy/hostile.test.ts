@@ -244,6 +244,85 @@ t.test('a client’s words about itself are replaced, however they are spelt', a
   })
 })
 
+t.test(
+  'of some forty hostile fields exactly those that are harmless arrive, in their order and spelling',
+  async t => {
+    const app = await bareBackend(t, (socket, said) => said.endsWith('\r\n\r\n') && socket.write(ok))
+    const { port, raw } = await stage(t, [routeTo(app)])
+    const lines = [
+      'Host: SHOP.test:99',
+      'Connection: close, X-Named, Cookie2, X-Forwarded-For',
+      'Keep-Alive: timeout=1000',
+      'Proxy-Connection: keep-alive',
+      'Proxy-Authorization: Basic eA==',
+      'Proxy-Anything: 1',
+      'Proxy_Authorization: Basic eA==',
+      'Proxy: http://evil.test',
+      'TE: trailers, deflate',
+      'Upgrade: h2c',
+      'HTTP2-Settings: AAMAAABk',
+      'X-Named: 1',
+      'Cookie2: 1',
+      'Expect:100-continue',
+      'Content_Length: 44',
+      'Content.Length: 44',
+      'Transfer_Encoding: chunked',
+      'TRANSFER.ENCODING: chunked',
+      'X-Forwarded-For: 6.6.6.6',
+      'x_forwarded_for: 6.6.6.6',
+      'X.Forwarded.For: 6.6.6.6',
+      'X-Forwarded-Proto: https',
+      'X-Forwarded-Host: evil.test',
+      'X-Forwarded-Port: 443',
+      'X-Forwarded-User: root',
+      'X-Forwarded: for=6.6.6.6',
+      'Forwarded: for=6.6.6.6;proto=https',
+      'X-Real-IP: 6.6.6.6',
+      'X_REAL_IP: 6.6.6.6',
+      'X-Request-Id: not a plain one',
+      'X-Request_Id: 1',
+      'X-Original-URL: /admin',
+      'X-HTTP-Method-Override: DELETE',
+      'Range: bytes=0-,0-,0-',
+      'Content-Type: text/%s%n{}',
+      'Cookie: a=1',
+      'cookie: a=2',
+      '__proto__: 1',
+      'constructor: 2',
+      'X-Empty:',
+      'X-Text: \ta  "b"\xff\t ',
+      'X-Long: '.padEnd(8000, 'a'),
+    ]
+    t.match(await raw(`GET /?a=b HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`), /^HTTP\/1\.1 200 /)
+    const id = /X-Request-Id: ([0-9a-f-]{36})\r\n/.exec(app.said())?.[1]
+    t.equal(
+      app.said(),
+      [
+        'GET /?a=b HTTP/1.1',
+        'host: SHOP.test:99',
+        'connection: keep-alive',
+        'X-Original-URL: /admin',
+        'X-HTTP-Method-Override: DELETE',
+        'Range: bytes=0-,0-,0-',
+        'Content-Type: text/%s%n{}',
+        'Cookie: a=1',
+        'cookie: a=2',
+        '__proto__: 1',
+        'constructor: 2',
+        'X-Empty: ',
+        'X-Text: a  "b"\xff',
+        'X-Long: '.padEnd(8000, 'a'),
+        'X-Forwarded-For: 127.0.0.1',
+        'X-Forwarded-Proto: http',
+        'X-Forwarded-Host: SHOP.test:99',
+        `X-Forwarded-Port: ${port}`,
+        `X-Request-Id: ${id}`,
+        ...['', ''],
+      ].join('\r\n'),
+    )
+  },
+)
+
 t.test('fields named in Connection go, both ways, and those of the proxy cannot be named away', async t => {
   const app = await bareBackend(t, (socket, said) => {
     if (!said.endsWith('body')) return

@@ -96,6 +96,39 @@ t.test('a client that resets before the answer harms nobody', async t => {
   t.match(await ask('/', { host: 'nobody.test' }), { status: 404 })
 })
 
+t.test('resets of either side at every step leave nothing behind, and the next one is served', async t => {
+  const steps = {
+    'before a byte': { said: '', app: '' },
+    'in the middle of the request': { said: handshake, app: '' },
+    'after the request': { said: `${handshake}\r\n`, app: '' },
+    'in the middle of the 101': { said: `${handshake}\r\n`, app: switching(key).slice(0, 30) },
+    'after the 101': { said: `${handshake}\r\n`, app: switching(key) },
+    'in the middle of a frame': { said: `${handshake}\r\n\x82\xfehalf`, app: `${switching(key)}\x82\x7eha` },
+  }
+  for (const [name, { said, app: answer }] of Object.entries(steps)) {
+    for (const side of ['client', 'app'] as const) {
+      const app = await bareBackend(t, (socket, heard) => heard.includes('\r\n\r\n') && socket.write(answer))
+      const { port, traffic, trips } = await stage(t, [routeTo(app)])
+      const client = dial(port)
+      client.socket.write(Buffer.from(said, 'latin1'))
+      const reaches = said.includes('\r\n\r\n')
+      if (reaches)
+        while (!app.said().includes('\r\n\r\n'))
+          await once(app.server, 'connection').then(() => once(app.connections.at(-1)!.socket, 'data'))
+      if (answer.endsWith('\r\n\r\n')) await client.hears(/ 101 /)
+      if (side === 'client' || !reaches) client.socket.resetAndDestroy()
+      else app.connections[0]!.socket.resetAndDestroy()
+      await client.closed
+      t.equal(
+        await traffic.drain([`127.0.0.1:${app.port}`], { timeoutMs: 5000, websocketMs: 5000 }),
+        0,
+        `${side}, ${name}`,
+      )
+      t.equal(trips.length, reaches ? 1 : 0, `${side}, ${name}: told once`)
+    }
+  }
+})
+
 t.test('an app that does not switch answers in its own words, properly framed', async t => {
   const app = await bareBackend(t, socket => {
     socket.write(
