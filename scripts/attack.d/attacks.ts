@@ -3,6 +3,7 @@ import { running } from '../../test/proxy/running.ts'
 import { makes } from './backends.ts'
 import { attackFraming, type Side } from './framing.ts'
 import type { Ground } from './ground.ts'
+import { openStand, runHere } from './stand.ts'
 import { openTap } from './tap.ts'
 
 export interface Words {
@@ -10,6 +11,8 @@ export interface Words {
   readonly count?: number
   readonly seconds?: number
   readonly backends?: readonly string[]
+  /** After `--`. */
+  readonly command: readonly string[]
   readonly ground: Ground
   readonly say: (line: string) => void
   readonly signal: AbortSignal
@@ -27,6 +30,11 @@ export const attacks: readonly Attack[] = [
     name: 'framing',
     about: 'spoilt requests to four backends: does everybody see the same? (10000)',
     run: framing,
+  },
+  {
+    name: 'stand',
+    about: 'a proxy and an app to aim at: -- COMMAND… is run with PORT in its words replaced',
+    run: stand,
   },
 ]
 
@@ -53,6 +61,19 @@ async function framing({ seed, count = 10_000, backends, ground, say, signal }: 
   const survived = pids.join() === (await proxy.workers()).join()
   if (!survived) say('a worker ended')
   return findings.length === 0 && survived
+}
+
+/** For tools that are not ours. Theirs to say what they found; ours, whether anything ended. */
+async function stand({ command, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground)
+  say(`shop.test is at http://127.0.0.1:${stand.port}`)
+  if (command.length === 0) await new Promise(resolve => signal.addEventListener('abort', resolve))
+  else {
+    const words = command.map(word => word.replaceAll('PORT', String(stand.port)))
+    say(`${words[0]} ended with ${await runHere(words, { signal })}`)
+  }
+  say(`${stand.asked()} requests reached the app`)
+  return stand.survived()
 }
 
 function routeTo(host: string, port: number): Route {

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { type Attack, attacks } from './attacks.ts'
 import { openGround } from './ground.ts'
 
-const usage = `scripts/attack NAME [--seed N] [--count N] [--seconds N] [--backends a,b]
+const usage = `scripts/attack NAME [--seed N] [--count N] [--seconds N] [--backends a,b] [-- COMMAND…]
   Attacks a proxy of its own from outside and ends with what was found. Exits with 1 when something was. Ctrl-C ends it early.
 
 ${attacks.map(({ name, about }) => `    ${name.padEnd(12)} ${about}\n`).join('')}
@@ -14,7 +14,10 @@ ${attacks.map(({ name, about }) => `    ${name.padEnd(12)} ${about}\n`).join('')
 `
 
 async function main(): Promise<number> {
+  const words = process.argv.slice(2)
+  const end = words.includes('--') ? words.indexOf('--') : words.length
   const { values, positionals } = parseArgs({
+    args: words.slice(0, end),
     allowPositionals: true,
     options: {
       seed: { type: 'string', default: '4' },
@@ -31,6 +34,7 @@ async function main(): Promise<number> {
   }
   return carryOut(attack, {
     seed: whole('seed', values.seed),
+    command: words.slice(end + 1),
     ...(values.count && { count: whole('count', values.count) }),
     ...(values.seconds && { seconds: whole('seconds', values.seconds) }),
     ...(values.backends && { backends: values.backends.split(',') }),
