@@ -60,8 +60,9 @@ export function commandHelp(command: Command): string {
     .filter(each => each.about)
     .map(each => [usageOf(each), each.about] as const)
   const list = rows.length > 0 ? ['', ...table(rows)] : []
+  const more = command.more?.length ? ['', ...table(command.more)] : []
   const force = command.confirm ? ['', 'Asks for the name to be typed back; --force skips that.'] : []
-  return [`Usage: ${usageLine(command)}`, '', `${command.about}.`, ...list, ...force].join('\n')
+  return [`Usage: ${usageLine(command)}`, '', `${command.about}.`, ...list, ...more, ...force].join('\n')
 }
 
 /** `help`: every topic with its sentence; `--all`: every command. */

@@ -6,6 +6,7 @@ import * as config from './config.ts'
 import * as domains from './domains.ts'
 import * as git from './git.ts'
 import * as logs from './logs.ts'
+import * as proxy from './proxy.ts'
 import * as ps from './ps.ts'
 import * as releases from './releases.ts'
 import * as run from './run.ts'
@@ -22,6 +23,7 @@ const topics = {
   domains,
   git,
   logs,
+  proxy,
   ps,
   releases,
   run,

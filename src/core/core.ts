@@ -10,6 +10,7 @@ import { createProperties } from './properties.ts'
 import { createReleases } from './releases.ts'
 import { createRepository } from './repository.ts'
 import type { Rooms } from './rooms.ts'
+import { createRoutesView } from './routes.ts'
 import { runTask } from './tasks.ts'
 
 /** Everything that commands and plugins may ask for, over the workshop's rooms. */
@@ -22,6 +23,7 @@ export function createCore(version: string, rooms: Rooms): Core {
     domains: createDomains(rooms),
     properties: createProperties(rooms),
     processes: createProcesses(rooms),
+    routes: createRoutesView(rooms),
     releases: createReleases(rooms),
     repository: createRepository(rooms),
     attempts: createAttemptsView(rooms),

@@ -3,6 +3,7 @@ import type { Core } from '../plugin/core.ts'
 import { readHostname } from '../plugin/names.ts'
 import type { Store } from '../store/store.ts'
 import type { App, AppName, Call } from '../types.ts'
+import { isOffProxy } from './proxy-settings.ts'
 import type { Rooms } from './rooms.ts'
 
 /** All hostnames of an app: APP.GLOBAL for each global domain unless the app gave them up, then its own, in the order they came. */
@@ -98,6 +99,7 @@ function givenUp(app: AppName, store: Store): boolean {
 
 /** Wildcards name no page, so they are left out. */
 export function urlsOf(app: AppName, { store, settings }: Pick<Rooms, 'store' | 'settings'>): string[] {
+  if (isOffProxy(app, store)) return []
   const { port } = settings.httpListen
   const suffix = port === 80 ? '' : `:${port}`
   return hostnamesOf(app, store)

@@ -1,4 +1,5 @@
 import { hostnamesOf } from '../core/domains.ts'
+import { isOffProxy, settingsOf } from '../core/proxy-settings.ts'
 import type { Cellar } from '../core/rooms.ts'
 import { ownCall } from '../core/rooms.ts'
 import type { App, AppName, Call, Container, Release, Route } from '../types.ts'
@@ -13,6 +14,8 @@ export interface Routes {
   tryOut(app: App, trial: Trial, call: Call): Promise<void>
   /** The app's domains as they are now, to where they lead already: a change under way keeps its say over containers. */
   refresh(app: App, call: Call): Promise<void>
+  /** The route as it would be told now. */
+  shaped(app: App, call: Call): Promise<Route>
   /** To the live release and the wanted containers, even where a plugin that shapes routes fails: takes a pointing back. */
   pointBack(app: App, call: Call): Promise<void>
   forget(app: AppName): Promise<void>
@@ -71,6 +74,8 @@ export function createRoutes(cellar: Cellar): Routes {
       inTurn(app.name, async () =>
         tell(app, await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)),
       ),
+    shaped: async (app, call) =>
+      (await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)).route,
     pointBack: (app, call) =>
       inTurn(app.name, async () => {
         const aim = wanted(app, cellar)
@@ -120,9 +125,11 @@ function wanted(app: App, cellar: Cellar): Aim {
 
 function plainRoute(app: App, { containers, release, trial }: Aim, cellar: Cellar): Route {
   const site = release && siteIn(release.image)
+  const hostnames = isOffProxy(app.name, cellar.store) ? [] : hostnamesOf(app.name, cellar.store)
   return {
+    ...settingsOf(app.name, cellar.store),
     app: app.name,
-    domains: Object.fromEntries(hostnamesOf(app.name, cellar.store).map(each => [each, true as const])),
+    domains: Object.fromEntries(hostnames.map(each => [each, true as const])),
     upstreams: upstreamsOf(containers),
     ...(release === undefined ? {} : { release: release.number }),
     ...(site === undefined ? {} : { files: sitePath(app, site, cellar) }),

@@ -14,6 +14,8 @@ export interface Command<A extends Arguments = Arguments> {
   /** One line, as a sentence without its full stop. */
   readonly about: string
   readonly args?: A
+  /** What `--help` lists besides words and flags: names that may be given, and what each means. */
+  readonly more?: readonly (readonly [string, string])[]
   /** It only looks: no audit row. */
   readonly reads?: boolean
   /** Says what must be typed back before it runs; `--force` skips it. */

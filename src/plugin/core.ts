@@ -10,6 +10,7 @@ import type {
   Formation,
   Key,
   Release,
+  Route,
   Terminal,
 } from '../types.ts'
 
@@ -65,6 +66,17 @@ export interface Core {
     set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
     /** The app's own, else the host's, else `fallback`. */
     inForce(topic: string, app: AppName, key: string, fallback: string): string
+  }
+  readonly routes: {
+    /** The app's route as it would be told to the proxy now: properties, then what plugins shape. */
+    get(app: AppName, call: Call): Promise<Route>
+    /**
+     * Tells the proxy what `shapeRoute` makes of the app's route now, or of every app's. In force in all workers when it settles; no container
+     * is touched. For a plugin whose values have changed.
+     */
+    refresh(app: AppName | undefined, call: Call): Promise<void>
+    /** What is wrong with the app's route as it would be told now. */
+    fault(app: AppName, call: Call): Promise<string | undefined>
   }
   readonly processes: {
     /** Counts in force for the processes of the live release (before the first deploy: as set). */

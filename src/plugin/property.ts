@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts'
-import type { AppName } from '../types.ts'
+import type { AppName, Awaitable, Call } from '../types.ts'
 import { appName, appOrGlobal, choice, flag, keyFlag, option, optional, text } from './args.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Core } from './core.ts'
@@ -14,16 +14,20 @@ export interface Property {
   /** Throws UserError on a value it cannot take; answers it as it is kept. */
   readonly read?: (value: string) => string
   /** Heard after a change, when something must follow from it at once. */
-  readonly changed?: (core: Core, app: AppName | undefined) => void
+  readonly changed?: (core: Core, app: AppName | undefined, call: Call) => Awaitable<void>
 }
 
 export interface Topic {
   readonly name: string
+  /** The topic whose properties these are, where it is not the name: one thing under two names. */
+  readonly keptAs?: string
   /** In front of keys, where it is not the name. */
   readonly label?: string
   /** Keys shown without the label in front, also as the beginning of longer ones. */
   readonly bare?: readonly string[]
   readonly properties?: readonly Property[]
+  /** Keys that people know from elsewhere and that cannot be set here: why, and what to do. */
+  readonly instead?: Readonly<Record<string, string>>
   /** What a report shows besides the properties, in this order, for an app. */
   readonly facts?: (app: AppName, core: Core) => Record<string, string> | Promise<Record<string, string>>
   readonly globalFacts?: (core: Core) => Record<string, string>
@@ -64,24 +68,30 @@ export function defineSet(topic: Topic): Command {
   const properties = topic.properties ?? []
   return defineCommand({
     name: `${topic.name}:set`,
-    about: `Set ${properties.map(property => property.key).join(', ')}; no value clears`,
+    about:
+      properties.length > 8
+        ? 'Set a value of an app or of the host; no value clears'
+        : `Set ${properties.map(property => property.key).join(', ')}; no value clears`,
     args: { app: appOrGlobal(), key: text('KEY'), value: optional(text('VALUE')) },
-    run({ app, key, value }, { core, out }) {
+    more: properties.map(({ key, about }) => [key, about]),
+    async run({ app, key, value }, { core, by, out, signal }) {
       if (app) core.apps.get(app)
       const property = settable(topic, key, app)
       core.properties.set(
-        topic.name,
+        keptAs(topic),
         app,
         key,
         value === undefined || value === '' ? undefined : (property.read?.(value) ?? value),
       )
-      property.changed?.(core, app)
+      await property.changed?.(core, app, { by, out, signal })
       out.step(value ? `Setting ${key} to ${value}` : `Unsetting ${key}`)
     },
   })
 }
 
 function settable(topic: Topic, key: string, app: AppName | undefined): Property {
+  if (topic.instead && Object.hasOwn(topic.instead, key))
+    throw new UserError('bad-property', `${key} cannot be set here.`, topic.instead[key])
   const property = topic.properties?.find(each => each.key === key)
   if (!property) {
     const valid = topic.properties?.map(each => each.key).join(', ')
@@ -97,8 +107,8 @@ function settable(topic: Topic, key: string, app: AppName | undefined): Property
 async function rowsOf(topic: Topic, app: AppName | undefined, core: Core): Promise<Rows> {
   const rows: Rows = app ? { ...(await topic.facts?.(app, core)) } : { ...topic.globalFacts?.(core) }
   for (const { key, where, fallback } of topic.properties ?? []) {
-    const own = app && where !== 'global' ? core.properties.get(topic.name, app, key) : undefined
-    const global = where === 'app' ? undefined : core.properties.get(topic.name, undefined, key)
+    const own = app && where !== 'global' ? core.properties.get(keptAs(topic), app, key) : undefined
+    const global = where === 'app' ? undefined : core.properties.get(keptAs(topic), undefined, key)
     if (app && where !== 'global') rows[key] = own ?? ''
     if (where !== 'app') rows[`global-${key}`] = global ?? ''
     rows[`computed-${key}`] = own ?? global ?? (typeof fallback === 'string' ? fallback : fallback(core, app))
@@ -131,6 +141,10 @@ function print(topic: Topic, app: AppName | undefined, rows: Rows, out: (line: s
   for (const [key, value] of Object.entries(rows)) {
     out(`       ${`${titleOf(topic, key)}:`.padEnd(23)} ${value}`.trimEnd())
   }
+}
+
+function keptAs({ keptAs, name }: Topic): string {
+  return keptAs ?? name
 }
 
 /** Dokku's clients know the keys of `apps` as `app-…`. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { t } from 'tap'
 
 import type { Plugin } from '../../src/plugin/define.ts'
+import type { Route } from '../../src/types.ts'
 import { blog, calling, shop, workshop } from './workshop.ts'
 
 const emptyEngine = { containers: async () => [], images: async () => [] }
@@ -13,7 +14,9 @@ t.test('a new app has a repository and a route to nothing', async t => {
   const app = await core.apps.create(shop, calling())
   t.match(core.apps.get('shop'), { name: 'shop', id: app.id })
   t.ok(existsSync(join(rooms.settings.data, 'git/shop.git/HEAD')))
-  t.strictSame(told, [{ app: 'shop', domains: {}, upstreams: {} }])
+  t.equal(told.length, 1)
+  const { app: name, domains, upstreams } = told[0] as Route
+  t.strictSame({ name, domains, upstreams }, { name: shop, domains: {}, upstreams: {} })
 })
 
 t.test('apps are listed by name', async t => {

@@ -1,0 +1,32 @@
+import { routeOf } from '../edge/route.ts'
+import { messageOf, UserError } from '../errors.ts'
+import type { Core } from '../plugin/core.ts'
+import { getApp } from './apps.ts'
+import type { Rooms } from './rooms.ts'
+
+export function createRoutesView(rooms: Rooms): Core['routes'] {
+  return {
+    get: async (name, call) => rooms.routes.shaped(getApp(name, rooms), call),
+
+    async refresh(name, call) {
+      if (name !== undefined) return rooms.routes.refresh(getApp(name, rooms), call)
+      const failed: string[] = []
+      for (const app of rooms.store.apps.list().filter(each => !each.retired)) {
+        await rooms.routes.refresh(app, call).catch((error: unknown) => {
+          failed.push(`${app.name}: ${messageOf(error)}`)
+        })
+      }
+      if (failed.length > 0)
+        throw new UserError('refresh-failed', failed.join('\n'), 'The others are as set.')
+    },
+
+    async fault(name, call) {
+      try {
+        routeOf(await rooms.routes.shaped(getApp(name, rooms), call))
+        return undefined
+      } catch (error) {
+        return messageOf(error)
+      }
+    },
+  }
+}
