@@ -55,6 +55,7 @@ export async function serve(
   const pidFile = join(settings.data, 'daemon.pid')
   writeFileSync(pidFile, `${process.pid}\n`)
   try {
+    completeAudit(store, log)
     firstStart(settings, store, log)
     const members: Member[] = []
     const late = new AbortController()
@@ -94,6 +95,15 @@ export async function serve(
   } finally {
     store.close()
     rmSync(pidFile, { force: true })
+  }
+}
+
+/** On a full disk Davit starts all the same. */
+function completeAudit({ audit }: Store, log: Logger): void {
+  try {
+    audit.cutOff({ at: new Date() })
+  } catch (err) {
+    log.error({ err }, 'the audit could not be completed; the next start tries again')
   }
 }
 

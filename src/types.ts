@@ -215,6 +215,9 @@ export interface AuditEntry {
   readonly key: string
   /** The command line with secrets hidden. */
   readonly line: string
-  readonly exit: number
+  /** Undefined while it runs, and for good when the daemon ended before it did. */
+  readonly exit: number | undefined
+  /** When it ended, or was found to have been cut off. */
+  readonly endedAt: Date | undefined
   readonly hash: string
 }

@@ -147,18 +147,22 @@ function authorise({ by }: Session, name: string): void {
   throw new UserError('not-allowed', `${by.person} may not run ${name}.`, 'Ask an admin of this host.')
 }
 
-/** One audit row for everything a person may have changed, with its result. What could not be written there is in the log, and fails. */
+/**
+ * Everything that a person may change is in the audit before it begins, and with its result when it has ended. What cannot be written
+ * there beforehand is not done; what cannot be afterwards is in the log, and fails.
+ */
 async function audited(
   line: string,
   { by }: Session,
   { store, log }: Desk,
   work: () => Promise<number>,
 ): Promise<number> {
+  const id = store.audit.begin({ by, line, at: new Date() })
   const [result] = await Promise.allSettled([work()])
   const exit = result.status === 'fulfilled' ? result.value : exitOf(result.reason)
   let unwritten: unknown
   try {
-    store.audit.add({ by, line, exit, at: new Date() })
+    store.audit.end(id, { exit, at: new Date() })
   } catch (err) {
     log.error({ err, line, exit }, 'the audit could not be written')
     unwritten = err

@@ -226,4 +226,23 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX attempts_of_app ON attempts (app, id);
   `,
+  `
+  -- A row when a command begins, without an exit, and one when it has ended: "of" is the first one's id. What is older is both at once.
+  CREATE TABLE audit_new (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    person TEXT NOT NULL,
+    key TEXT NOT NULL,
+    line TEXT NOT NULL,
+    exit INTEGER,
+    "of" INTEGER,
+    hash TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO audit_new (id, at, person, key, line, exit, hash) SELECT id, at, person, key, line, exit, hash FROM audit;
+  DROP TABLE audit;
+  ALTER TABLE audit_new RENAME TO audit;
+  CREATE UNIQUE INDEX audit_ends ON audit ("of") WHERE "of" IS NOT NULL;
+  CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'The audit only grows'); END;
+  CREATE TRIGGER audit_holds BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'The audit only grows'); END;
+  `,
 ]

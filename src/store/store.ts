@@ -202,7 +202,11 @@ export interface Attempts {
 }
 
 export interface Audit {
-  add(entry: { by: Identity; line: string; exit: number; at: Date }): void
+  /** Before anything is done, so that whatever then happens has been written down. Answers the entry's id. */
+  begin(entry: { by: Identity; line: string; at: Date }): number
+  end(id: number, result: { exit: number; at: Date }): void
+  /** At the daemon's start: what had begun has ended without an exit. */
+  cutOff(options: { at: Date }): void
   /** Newest first. */
   list(options: { limit: number }): readonly AuditEntry[]
   /** The first entry whose hash does not follow from the one before, or the newest when it is gone; undefined when the chain is whole. */

@@ -125,11 +125,10 @@ t.test('a command that throws is in the audit as failed', async t => {
 
 t.test('what cannot be written to the audit is in the log, and a change that was made says so', async t => {
   const { say, rooms, core, logged } = desk(t, [throwing(() => new UserError('x', 'No.'))])
-  Object.assign(rooms.store.audit, {
-    add() {
-      throw diskFull("Davit's data", '/data')
-    },
-  })
+  const full = () => {
+    throw diskFull("Davit's data", '/data')
+  }
+  Object.assign(rooms.store.audit, { end: full })
   t.match(await say('apps:create shop'), {
     code: 1,
     stderr: /It is done, but could not be written to the audit\. The disk that holds Davit's data is full\./,
@@ -140,6 +139,9 @@ t.test('what cannot be written to the audit is in the log, and a change that was
     { line: 'apps:create shop', exit: 0, msg: 'the audit could not be written' },
     { line: 'x:y', exit: 1 },
   ])
+  Object.assign(rooms.store.audit, { begin: full })
+  t.match(await say('apps:create other'), { code: 1, stderr: /The disk that holds Davit's data is full\./ })
+  t.notOk(core.apps.find('other'), 'what cannot be written down beforehand is not done')
 })
 
 t.test('who may not run a command does not', async t => {

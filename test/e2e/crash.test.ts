@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 
 import { commands } from '../../src/commands/index.ts'
 import { type CrashPoint, crashPoints } from '../../src/deploy/crash.ts'
-import { settled } from './leftovers.ts'
+import { settled, storeOf } from './leftovers.ts'
 import { type Checkout, type Sandbox, sandbox } from './sandbox.ts'
 import { openVisitors, type Visit } from './visitors.ts'
 
@@ -73,6 +73,13 @@ async function killedAt(point: CrashPoint, t: Test, world: World): Promise<void>
   await Promise.all([change.make(world), killed])
   await ready
   t.same(await settled(box, { withinMs: 10_000 }), [], 'nothing is left over')
+  const store = storeOf(box)
+  const [newest] = store.audit.list({ limit: 1 })
+  t.ok(newest?.endedAt && newest.line.includes('shop'), 'the audit knows of it, and that it is over')
+  // What is retired in the background may outlast its command.
+  if (kindOf(point) !== 'retire') t.equal(newest?.exit, undefined, 'it has no exit')
+  t.equal(store.audit.broken(), undefined)
+  store.close()
   await visitors.next(() => true)
   await visitors.stop()
   if (change === push) {

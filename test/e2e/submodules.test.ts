@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 
 import { gitServer } from '../git/http.ts'
+import { settled } from './leftovers.ts'
 import { type Checkout, sandbox } from './sandbox.ts'
 
 t.test('a pushed app is built with its submodules', async t => {
@@ -87,21 +88,27 @@ while (my $client = $server->accept) {
   t.test('a push that is cancelled while it fetches leaves nothing', async t => {
     const before = await everything()
     await link('engine', await server.commit('engine', { 'server.pl': perl('three') }))
-    const asked = new Promise<void>(resolve => {
-      server.answers = request => {
-        request.socket.once('close', ended.resolve)
-        resolve()
-        return true
-      }
-    })
-    const ended = Promise.withResolvers<void>()
+    const { asked, ended } = hold()
     const pushing = shop.push()
     await asked
     t.match(await box.ssh('builds:cancel shop'), { code: 0 })
     t.match(await pushing, { code: 1, text: /Cancelled before it was live/ })
-    await ended.promise
-    server.answers = () => false
+    await ended
     t.strictSame(await everything(), before)
+  })
+
+  t.test('a daemon that is killed while it fetches leaves nothing that goes on', async t => {
+    const before = await everything()
+    const { asked, ended } = hold()
+    const pushing = shop.push()
+    await asked
+    const ready = box.logged(/"msg":"ready: /)
+    process.kill(await box.daemonPid(), 'SIGKILL')
+    await ended
+    t.not((await pushing).code, 0)
+    await ready
+    t.strictSame(await everything(), before)
+    server.answers = () => false
     t.match(await shop.push(), { code: 0, text: /Fetching submodule engine/ })
     t.equal((await box.get('shop.localhost')).body, 'three')
   })
@@ -142,7 +149,20 @@ while (my $client = $server->accept) {
     t.equal(server.asked.length, before)
   })
 
+  /** The next request of git is not answered. */
+  function hold() {
+    const [asked, ended] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    server.answers = request => {
+      request.socket.once('close', ended.resolve)
+      asked.resolve()
+      return true
+    }
+    return { asked: asked.promise, ended: ended.promise }
+  }
+
+  /** Once what was replaced is gone. */
   async function everything() {
+    t.same(await settled(box, { withinMs: 20_000 }), [])
     const repositories = await readdir(join(box.data, 'git'), { recursive: true })
     return {
       containers: await box.containers(),

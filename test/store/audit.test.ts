@@ -3,8 +3,18 @@ import { createHash } from 'node:crypto'
 import Database from 'better-sqlite3'
 import t, { type Test } from 'tap'
 
-import type { AuditEntry, Identity } from '../../src/types.ts'
+import type { Audit } from '../../src/store/store.ts'
+import type { Identity } from '../../src/types.ts'
 import { place, store } from './fixture.ts'
+
+interface Row {
+  readonly id: number
+  readonly at: number
+  readonly key: string
+  readonly line: string
+  readonly exit: number | null
+  readonly of: number | null
+}
 
 const ana: Identity = { person: 'ana', key: 'SHA256:a', role: 'admin' }
 
@@ -12,22 +22,65 @@ const ana: Identity = { person: 'ana', key: 'SHA256:a', role: 'admin' }
 function audited(t: Test, count = 5) {
   const at = place(t)
   const { audit } = store(t, { at })
-  for (let exit = 0; exit < count; exit++) {
-    audit.add({ by: ana, line: `apps:create app${exit}`, exit, at: new Date(1000 + exit) })
-  }
+  for (let exit = 0; exit < count; exit++) note(audit, `apps:create app${exit}`, { exit, at: 1000 + exit })
   const db = new Database(at.file)
   t.teardown(() => db.close())
   const tamper = (sql: string) => db.exec(`DROP TRIGGER audit_stays; DROP TRIGGER audit_holds; ${sql}`)
   return { audit, db, tamper }
 }
 
-t.test('who did what when is listed, newest first', async t => {
+/** A command from its beginning to its end. */
+function note(audit: Audit, line: string, { exit = 0, at = 0 } = {}): void {
+  audit.end(audit.begin({ by: ana, line, at: new Date(at) }), { exit, at: new Date(at + 500) })
+}
+
+t.test('who did what when is listed, newest first, and how it ended', async t => {
   const { audit } = audited(t)
-  t.match(audit.list({ limit: 2 }), [
-    { id: 5, at: new Date(1004), person: 'ana', key: 'SHA256:a', line: 'apps:create app4', exit: 4 },
-    { id: 4 },
-  ])
+  const [last, before, ...others] = audit.list({ limit: 2 })
+  t.match(last, { at: new Date(1004), person: 'ana', key: 'SHA256:a', line: 'apps:create app4', exit: 4 })
+  t.match(last, { endedAt: new Date(1504) })
+  t.match(before, { line: 'apps:create app3', exit: 3 })
+  t.same(others, [])
   t.equal(audit.broken(), undefined)
+})
+
+t.test('what runs is written down already, and what was cut off stays without an exit', async t => {
+  const { audit, db } = audited(t, 1)
+  const first = audit.begin({ by: ana, line: 'ps:scale shop web=2', at: new Date(2000) })
+  audit.begin({ by: ana, line: 'apps:destroy shop', at: new Date(2001) })
+  const states = () =>
+    audit.list({ limit: 3 }).map(({ line, exit, endedAt }) => [line, exit, endedAt?.getTime()])
+  t.strictSame(states(), [
+    ['apps:destroy shop', undefined, undefined],
+    ['ps:scale shop web=2', undefined, undefined],
+    ['apps:create app0', 0, 1500],
+  ])
+  audit.end(first, { exit: 1, at: new Date(3000) })
+  audit.cutOff({ at: new Date(4000) })
+  audit.cutOff({ at: new Date(5000) })
+  t.strictSame(states().slice(0, 2), [
+    ['apps:destroy shop', undefined, 4000],
+    ['ps:scale shop web=2', 1, 3000],
+  ])
+  t.throws(() => audit.end(first, { exit: 0, at: new Date() }), /UNIQUE/, 'nothing ends twice')
+  t.throws(() => audit.end(99, { exit: 0, at: new Date() }), /no command 99/)
+  t.equal(audit.broken(), undefined)
+  t.equal(db.prepare('SELECT count(*) FROM audit').pluck().get(), 6)
+})
+
+t.test('entries of an older Davit, one row each, stay whole and listed', async t => {
+  const { audit, db } = audited(t, 0)
+  const fields = [1, 1000, 'ana', 'SHA256:a', 'apps:create old', 3]
+  const hash = createHash('sha256')
+    .update(JSON.stringify(['', ...fields]))
+    .digest('hex')
+  db.prepare('INSERT INTO audit (id, at, person, key, line, exit, hash) VALUES (?, ?, ?, ?, ?, ?, ?)').run(
+    ...fields,
+    hash,
+  )
+  audit.cutOff({ at: new Date(2000) })
+  t.match(audit.list({ limit: 2 }), [{ id: 1, line: 'apps:create old', exit: 3, endedAt: undefined }])
+  t.match(audit.broken(), { id: 1 }, 'but for the seal of the newest, which this one never had')
 })
 
 t.test('an empty audit is whole', async t => {
@@ -36,8 +89,7 @@ t.test('an empty audit is whole', async t => {
 
 t.test('lines of any bytes keep the chain whole', async t => {
   const { audit } = audited(t)
-  for (const line of ['', 'a\0b', '\ud800', '🚢', '"\\', 'a\nb'])
-    audit.add({ by: ana, line, exit: 0, at: new Date() })
+  for (const line of ['', 'a\0b', '\ud800', '🚢', '"\\', 'a\nb']) note(audit, line)
   t.equal(audit.broken(), undefined)
   t.equal(audit.list({ limit: 5 }).at(-1)?.line, 'a\0b')
 })
@@ -54,6 +106,7 @@ for (const change of [
   `line = 'version'`,
   'exit = 0',
   'at = 0',
+  '"of" = 77',
   `hash = 'f00'`,
 ]) {
   t.test(`an entry edited to ${change} is found`, async t => {
@@ -86,29 +139,30 @@ t.test('reordered entries are found', async t => {
 t.test('a cut-off end is found, also after new entries', async t => {
   const { audit, tamper } = audited(t)
   tamper('DELETE FROM audit WHERE id > 3')
-  t.match(audit.broken(), { id: 5, line: 'apps:create app4' })
-  audit.add({ by: ana, line: 'version', exit: 0, at: new Date() })
-  t.match(audit.broken(), { id: 6, line: 'version' })
+  t.match(audit.broken(), { id: 10, line: 'apps:create app4' })
+  note(audit, 'version')
+  t.match(audit.broken(), { id: 11, line: 'version' })
 })
 
 t.test('a chain written anew without the key is found', async t => {
   const { audit, db, tamper } = audited(t)
-  const rows = db.prepare<[], AuditEntry>('SELECT * FROM audit ORDER BY id').all()
+  const rows = db.prepare<[], Row>('SELECT * FROM audit ORDER BY id').all()
   tamper('DELETE FROM audit')
   let hash = ''
-  for (const { id, at, key, line, exit } of rows) {
+  for (const { id, at, key, line, exit, of } of rows) {
     hash = createHash('sha256')
-      .update(JSON.stringify([hash, id, at, 'bob', key, line, exit]))
+      .update(JSON.stringify([hash, id, at, 'bob', key, line, exit, ...(of === null ? [] : [of])]))
       .digest('hex')
-    db.prepare('INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)').run(id, at, 'bob', key, line, exit, hash)
+    const values = [id, at, 'bob', key, line, exit, of, hash]
+    db.prepare(`INSERT INTO audit VALUES (${values.map(() => '?').join(', ')})`).run(...values)
   }
-  t.match(audit.broken(), { id: 5, person: 'ana' })
+  t.match(audit.broken(), { id: 10, person: 'ana' })
 })
 
 t.test('an audit that was emptied is found', async t => {
   const { audit, tamper } = audited(t)
   tamper('DELETE FROM audit')
-  t.match(audit.broken(), { id: 5 })
+  t.match(audit.broken(), { id: 10 })
 })
 
 t.test(
@@ -116,11 +170,11 @@ t.test(
   async t => {
     const { audit, db } = audited(t)
     db.exec('DELETE FROM audit_head')
-    t.match(audit.broken(), { id: 5 })
-    audit.add({ by: ana, line: 'version', exit: 0, at: new Date() })
-    t.match(audit.broken(), { id: 6 })
+    t.match(audit.broken(), { id: 10 })
+    note(audit, 'version')
+    t.match(audit.broken(), { id: 11 })
     db.exec(`UPDATE audit_head SET entry = x'0102'`)
-    audit.add({ by: ana, line: 'version', exit: 0, at: new Date() })
-    t.match(audit.list({ limit: 1 }), [{ id: 7 }])
+    note(audit, 'version')
+    t.match(audit.list({ limit: 1 }), [{ id: 13 }])
   },
 )
