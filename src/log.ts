@@ -1,7 +1,9 @@
 import pino from 'pino'
-import pretty from 'pino-pretty'
 
 export type Logger = pino.Logger
+
+/** Would stay in the memory of every process, and only a terminal needs it. */
+const pretty = process.stdout.isTTY ? (await import('pino-pretty')).default : undefined
 
 /** JSON lines on stdout (what journald and log shippers read); on a terminal, lines for a person. */
 export function openLog(name: string): Logger {
@@ -11,7 +13,7 @@ export function openLog(name: string): Logger {
     base: { name },
     redact: ['env', 'config', '*.env', '*.config', '*.password'],
   }
-  if (!process.stdout.isTTY) return pino(options, standardOutput())
+  if (!pretty) return pino(options, standardOutput())
   return pino(
     options,
     pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss', singleLine: true }),

@@ -13,17 +13,24 @@ async function main([name = 'help', ...rest]: readonly string[]): Promise<number
     }
     case 'serve': {
       const { serve } = await import('./daemon.ts')
+      await giveBackAtRest()
       await serve(readSettings(rest), { log: openLog('serve'), signal: await untilEnded() })
       return 0
     }
     case 'proxy': {
       const { proxy } = await import('./proxy/main.ts')
+      await giveBackAtRest()
       await proxy(readSettings(rest))
       return 0
     }
     default:
       return runLocally(clientSocket(), [name, ...rest], process)
   }
+}
+
+async function giveBackAtRest(): Promise<void> {
+  const rest = await import('./rest.ts')
+  rest.giveBackAtRest()
 }
 
 /** Aborts when the daemon is asked to end, or when the supervisor that started it is gone. */

@@ -99,8 +99,7 @@ interface Launch {
 
 /** The IPC channel says nothing: its end tells the child that we are gone. */
 function launch(program: string, command: string, { socket, user, settings }: Launch): ChildProcess {
-  // Both are idle most of the time, and would keep what new objects once took: 16 MB unless told.
-  const words = [process.execPath, '--max-semi-space-size=2', program, command]
+  const words = [process.execPath, program, command]
   // Node would leave the user's other groups (docker) out.
   const as = user
     ? ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--', ...words]

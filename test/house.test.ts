@@ -35,6 +35,7 @@ const floors: Readonly<Record<string, number>> = {
     'listen.ts': 0,
     'outbound.ts': 0,
     'keep.ts': 0,
+    'rest.ts': 0,
     'source.ts': 0,
     'route.ts': 0,
   },

@@ -3,6 +3,7 @@ import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
+import { giveBackAtRest } from '../rest.ts'
 import { type Balance, openBalance } from './balance.ts'
 import { openGuard } from './guard.ts'
 import type { Limits } from './limits.ts'
@@ -114,6 +115,7 @@ function work() {
   process.on('disconnect', leave)
   // A terminal's Ctrl-C goes to the whole group; the primary decides.
   process.on('SIGINT', () => {})
+  giveBackAtRest()
   say('awake')
 }
 
