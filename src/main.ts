@@ -3,7 +3,7 @@ import { messageOf, UserError } from './errors.ts'
 import { openLog } from './log.ts'
 import { clientSocket, readSettings } from './settings.ts'
 
-/** `davit up|serve|proxy` runs a part of Davit; anything else is a command through the local socket. */
+/** `davit up|serve|proxy` runs a part of Davit, `davit compile` what comes before; anything else is a command through the local socket. */
 async function main([name = 'help', ...rest]: readonly string[]): Promise<number> {
   switch (name) {
     case 'up': {
@@ -21,6 +21,11 @@ async function main([name = 'help', ...rest]: readonly string[]): Promise<number
       const { proxy } = await import('./proxy/main.ts')
       await giveBackAtRest()
       await proxy(readSettings(rest))
+      return 0
+    }
+    case 'compile': {
+      const { compile } = await import('./compile.ts')
+      await compile()
       return 0
     }
     default:

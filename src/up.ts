@@ -125,8 +125,8 @@ function launch(program: string, command: string, { socket, user, settings }: La
 function compiledEnv(user: User | undefined): Record<string, string> {
   const folder = join(root, 'node_modules/.cache/davit', user?.name ?? '')
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o755 })
-    if (user) chownSync(folder, user.uid, user.gid)
+    const made = mkdirSync(folder, { recursive: true, mode: 0o755 })
+    if (made && user) chownSync(folder, user.uid, user.gid)
     return { NODE_COMPILE_CACHE: folder }
   } catch (error) {
     if (['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) return {}

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
+import { root } from '../../src/settings.ts'
 import { type Checkout, run, type Sandbox, sandbox } from '../../test/e2e/sandbox.ts'
 import { type Place, succeeded, untilAnswered } from './answers.ts'
 import { openPlainEngine } from './engine.ts'
@@ -40,11 +41,10 @@ export interface Plain {
 }
 
 export async function makeStage(undo: (() => Promise<unknown>)[]): Promise<Stage> {
+  // As install.sh does, too.
+  await succeeded(run(join(root, 'scripts/davit'), ['compile']))
   const box = await sandbox({ teardown: end => undo.push(async () => end()) })
   const config = join(box.dir, 'ssh_config')
-  // The first start compiles the program; measured is what every later one is.
-  await box.stop()
-  await box.start()
   const sshd = await startSshd(box.dir, { key: join(box.dir, 'key'), config })
   undo.push(() => sshd.stop())
   const sshTrue = () => succeeded(run('ssh', ['-F', config, 'plain', 'true']))

@@ -58,7 +58,7 @@ export async function loadPlugins(options: LoadOptions): Promise<Loaded> {
 }
 
 /** `davit/plugin` for plugins in any folder: a package's own `exports` does not reach outside it. */
-function mapDavitPlugin(): void {
+export function mapDavitPlugin(): void {
   const index = pathToFileURL(join(import.meta.dirname, 'index.ts')).href
   registerHooks({
     resolve: (specifier, context, next) =>

@@ -26,6 +26,17 @@ t.test('words reach Davit as they are', async t => {
   t.same(JSON.parse((await run(join(folder, 'scripts/davit'), words)).stdout), words)
 })
 
+t.test('where the program is compiled already, no process loads the compiler', async t => {
+  const env = { NODE_COMPILE_CACHE: t.testdir() }
+  const daemon = JSON.stringify(join(root, 'src/daemon.ts'))
+  const text = `await import(${daemon}); console.log(process.moduleLoadList.join(' '))`
+  const loaded = async () =>
+    (await run(process.execPath, ['--input-type=module', '--eval', text], env)).stdout
+  t.same(await run(join(root, 'scripts/davit'), ['compile'], env), { code: 0, stdout: '', stderr: '' })
+  t.match(await loaded(), 'internal/modules/typescript')
+  t.notMatch(await loaded(), 'amaro')
+})
+
 t.test('without its Node it says what to run', async t => {
   const folder = t.testdir()
   mkdirSync(join(folder, 'scripts'))
