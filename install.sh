@@ -8,7 +8,8 @@ programs=/opt/davit
 data=/var/lib/davit
 log=/var/log/davit.log
 settings=/etc/davit/settings
-units=(davit-http.socket davit-ssh.socket davit-proxy.service davit.service)
+sockets=(davit-http.socket davit-https.socket davit-ssh.socket)
+units=("${sockets[@]}" davit-proxy.service davit.service)
 
 domain=
 given_domain=
@@ -158,12 +159,13 @@ port_in() {
 check_ports() {
   check_port ssh-port "$ssh_port"
   check_port http-port "$http_port"
+  check_port https-port "$https_port"
 }
 
 # Davit's own sockets, and those that systemd holds for it, are no obstacle.
 check_port() {
   local inode pid holder
-  if with_systemd && systemctl show --property Listen --value davit-http.socket davit-ssh.socket 2>/dev/null | grep -q ":$2 "; then return 0; fi
+  if with_systemd && systemctl show --property Listen --value "${sockets[@]}" 2>/dev/null | grep -q ":$2 "; then return 0; fi
   inode=$(awk -v port="$(printf ':%04X' "$2")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $10; exit }' \
     /proc/net/tcp /proc/net/tcp6 2>/dev/null) || true
   [ -n "$inode" ] || return 0
@@ -305,6 +307,7 @@ start_units() {
     changed="$changed $unit"
   done
   ! listen_on davit-http.socket "$http_port" || changed="$changed davit-http.socket"
+  ! listen_on davit-https.socket "$https_port" || changed="$changed davit-https.socket"
   ! listen_on davit-ssh.socket "$ssh_port" || changed="$changed davit-ssh.socket"
   systemctl daemon-reload
   systemctl enable --quiet "${units[@]}"
@@ -314,7 +317,7 @@ start_units() {
     return 0
   fi
   say 'Starting Davit'
-  systemctl start davit-http.socket davit-ssh.socket
+  systemctl start "${sockets[@]}"
   systemctl restart davit-proxy.service davit.service
   wanted >"$programs/.running"
 }

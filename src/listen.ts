@@ -2,6 +2,7 @@ import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
 import { UserError } from './errors.ts'
+import type { Logger } from './log.ts'
 import type { Listen } from './settings.ts'
 
 /** A bound socket to hand to children by its descriptor. Whoever holds it keeps waiting connections alive while a child is replaced. */
@@ -34,6 +35,17 @@ export function openSocket({ host, port }: Listen, { flag }: { flag: string }): 
   // A kernel without IPv6 still has all of IPv4.
   if (address === '::' && withoutIpv6.has(bound)) return openSocket({ host: '0.0.0.0', port }, { flag })
   throw refusal(bound, { host, port }, flag)
+}
+
+/** A port for HTTPS that cannot be had is told, and costs nothing but HTTPS. */
+export function orNoHttps<T>(open: () => T, log: Logger): T | undefined {
+  try {
+    return open()
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    log.warn(`nothing is served over HTTPS: ${error.message} ${error.hint ?? ''}`)
+    return undefined
+  }
 }
 
 const withoutIpv6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'])

@@ -6,9 +6,9 @@ import { promisify } from 'node:util'
 
 import { UserError } from './errors.ts'
 import { type Kept, keep } from './keep.ts'
-import { type HeldSocket, openSocket } from './listen.ts'
+import { type HeldSocket, openSocket, orNoHttps } from './listen.ts'
 import type { Logger } from './log.ts'
-import { plainEnv, root, type Settings, settingsEnv } from './settings.ts'
+import { type Listen, plainEnv, root, type Settings, settingsEnv } from './settings.ts'
 
 /** Until a child is started again. Everybody's requests wait for the proxy, so it never waits long. */
 const patience = {
@@ -32,19 +32,22 @@ export async function up(
   makeFolders(settings.data, users)
   const lock = await takeLock(settings.data)
   try {
-    const sockets = openSockets(settings)
-    const start = (name: 'serve' | 'proxy', socket: Named, user: User | undefined) =>
+    const sockets = openSockets(settings, log)
+    const { ssh, http, https } = sockets
+    const start = (name: 'serve' | 'proxy', held: readonly Named[], user: User | undefined) =>
       keep(
         name === 'serve' ? 'the daemon' : 'the proxy',
-        () => launch(program, name, { socket, user, settings }),
+        () => launch(program, name, { sockets: held, user, settings }),
         { ...patience[name], steadyMs: 60_000, log },
       )
-    const proxy = start('proxy', sockets.http, users?.proxy)
-    const daemon = start('serve', sockets.ssh, users?.daemon)
-    log.info(`up: SSH on port ${sockets.ssh.port}, HTTP on port ${sockets.http.port}`)
+    const proxy = start('proxy', https ? [http, https] : [http], users?.proxy)
+    const daemon = start('serve', [ssh], users?.daemon)
+    log.info(
+      `up: SSH on port ${ssh.port}, HTTP on port ${http.port}, ${https ? `HTTPS on port ${https.port}` : 'no HTTPS'}`,
+    )
     log.info(`going down: ${await told}`)
     await stop([daemon, proxy])
-    for (const socket of Object.values(sockets)) socket.close()
+    for (const socket of [ssh, http, https]) socket?.close()
   } finally {
     lock.release()
   }
@@ -70,17 +73,29 @@ export function whenSupervisorGoes(listener: () => void): void {
 
 type Named = HeldSocket & { readonly name: string }
 
-function openSockets({ sshListen, httpListen }: Settings): { ssh: Named; http: Named } {
-  const ssh = openSocket(sshListen, { flag: 'ssh-listen' })
+interface Sockets {
+  readonly ssh: Named
+  readonly http: Named
+  /** Undefined where it cannot be had: then there is no HTTPS, and all the rest. */
+  readonly https: Named | undefined
+}
+
+function openSockets({ sshListen, httpListen, httpsListen }: Settings, log: Logger): Sockets {
+  const ssh = openNamed('ssh', sshListen)
   try {
     return {
-      ssh: { ...ssh, name: 'ssh' },
-      http: { ...openSocket(httpListen, { flag: 'http-listen' }), name: 'http' },
+      ssh,
+      http: openNamed('http', httpListen),
+      https: orNoHttps(() => openNamed('https', httpsListen), log),
     }
   } catch (error) {
     ssh.close()
     throw error
   }
+}
+
+function openNamed(name: string, listen: Listen): Named {
+  return { ...openSocket(listen, { flag: `${name}-listen` }), name }
 }
 
 // Children -----------------------------------------------------------------------------------------------
@@ -92,13 +107,13 @@ interface User {
 }
 
 interface Launch {
-  readonly socket: Named
+  readonly sockets: readonly Named[]
   readonly user: User | undefined
   readonly settings: Settings
 }
 
 /** The IPC channel says nothing: its end tells the child that we are gone. */
-function launch(program: string, command: string, { socket, user, settings }: Launch): ChildProcess {
+function launch(program: string, command: string, { sockets, user, settings }: Launch): ChildProcess {
   const words = [process.execPath, program, command]
   // Node would leave the user's other groups (docker) out.
   const as = user
@@ -106,14 +121,14 @@ function launch(program: string, command: string, { socket, user, settings }: La
     : words
   const home = user ? { HOME: settings.data, USER: user.name, LOGNAME: user.name } : {}
   return spawn(as[0]!, as.slice(1), {
-    stdio: ['inherit', 'inherit', 'inherit', socket.fd, 'ipc'],
+    stdio: ['inherit', 'inherit', 'inherit', ...sockets.map(each => each.fd), 'ipc'],
     env: {
       ...plainEnv(),
       ...home,
       ...compiledEnv(user),
       ...settingsEnv(settings),
-      LISTEN_FDS: '1',
-      LISTEN_FDNAMES: socket.name,
+      LISTEN_FDS: String(sockets.length),
+      LISTEN_FDNAMES: sockets.map(each => each.name).join(':'),
     },
   })
 }

@@ -36,6 +36,8 @@ const floors: Readonly<Record<string, number>> = {
     'outbound.ts': 0,
     'keep.ts': 0,
     'rest.ts': 0,
+    'seal.ts': 0,
+    'self-signed.ts': 0,
     'source.ts': 0,
     'route.ts': 0,
   },

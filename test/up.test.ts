@@ -10,6 +10,7 @@ import { type Test, t } from 'tap'
 
 import { connectEdge } from '../src/edge/client.ts'
 import { plainEnv } from '../src/settings.ts'
+import { secure } from './proxy/client2.ts'
 import { childrenOf, dataFolder, isAlive } from './proxy/running.ts'
 import { ask, backend, routeTo } from './proxy/stage.ts'
 
@@ -66,6 +67,21 @@ t.test('children end when up is killed, and the next up takes over', async t => 
   t.match(await next.daemon(), { pid: Number })
   t.match(await ask(next.http, '/'), { status: 404 })
   for (const each of [pid, proxy]) t.notOk(await isAlive(each))
+})
+
+t.test('without a port for HTTPS it says so and serves HTTP; with one it serves both', async t => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => void taken.close())
+  const address = `127.0.0.1:${(taken.address() as net.AddressInfo).port}`
+  const without = await up(t, { flags: ['--https-listen', address] })
+  await without.says(/nothing is served over HTTPS: Port \d+ is in use by another program\. .*--https-listen/)
+  t.match(await ask(without.http, '/'), { status: 404 })
+  const house = await up(t)
+  const [, port] = await house.says(/HTTPS on port (\d+)/)
+  const socket = await secure(t, Number(port))
+  t.equal(socket.getPeerCertificate().subject.CN, 'no-certificate.invalid')
+  t.match(await ask(house.http, '/'), { status: 404 })
 })
 
 t.test('a second up with the same data is refused', async t => {
@@ -186,7 +202,8 @@ function launch(
   [ssh, http]: readonly [string, string],
   flags: readonly string[],
 ): ChildProcess {
-  const words = ['--data', data, '--ssh-listen', ssh, '--http-listen', http, '--workers', '1', ...flags]
+  const listens = ['--ssh-listen', ssh, '--http-listen', http, '--https-listen', '127.0.0.1:0']
+  const words = ['--data', data, ...listens, '--workers', '1', ...flags]
   return spawn(process.execPath, [program, 'up', ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: plainEnv(),

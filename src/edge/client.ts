@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 
 import { messageOf, UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Route } from '../types.ts'
+import type { Certificate, Route } from '../types.ts'
 import { frame, readFrames } from './frames.ts'
 import { answerOf } from './shape.ts'
 import { listOf, mapOf, objectOf, wholeOf } from './values.ts'
@@ -30,9 +30,14 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
   }
 
   return {
-    sync: async (routes: readonly Route[]) => void (await call({ verb: 'sync', routes })),
+    sync: async (routes: readonly Route[], certificates: readonly Certificate[] = []) => {
+      const refused = await call({ verb: 'sync', routes, certificates })
+      return Array.isArray(refused) ? refused.map(String) : []
+    },
     point: async (route: Route) => void (await call({ verb: 'point', route })),
     forget: async (app: string) => void (await call({ verb: 'forget', app })),
+    certificate: async certificate => void (await call({ verb: 'certificate', certificate })),
+    forgetCertificate: async name => void (await call({ verb: 'forgetCertificate', name })),
     drain: async (upstreams, { timeoutMs, websocketMs = timeoutMs }) => {
       const longest = Math.max(timeoutMs, websocketMs)
       const ended = await call({ verb: 'drain', upstreams, timeoutMs, websocketMs }, longest)

@@ -74,7 +74,7 @@ function upstreamOf(value: unknown): Upstream {
   return { host, port: wholeOf(port, 'port', 65_535) }
 }
 
-function domainOf(name: string): string {
+export function domainOf(name: string): string {
   if (name.length <= 253 && /^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(name)) return name
   if (isIP(name)) return name
   throw new Error('a domain is not a lower-case hostname')

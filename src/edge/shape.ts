@@ -1,5 +1,5 @@
-import type { Route } from '../types.ts'
-import { appOf, routeOf } from './route.ts'
+import type { Certificate, Route } from '../types.ts'
+import { appOf, domainOf, routeOf } from './route.ts'
 import { listOf, objectOf, textOf, wholeOf } from './values.ts'
 import type { Answer, Framed, Request } from './wire.ts'
 
@@ -12,11 +12,20 @@ export function requestOf(value: unknown): Framed<Request> {
     case 'hello':
       return { id, verb: 'hello', version: wholeOf(message.version, 'version', 1e6) }
     case 'sync':
-      return { id, verb: 'sync', routes: routesOf(message.routes) }
+      return {
+        id,
+        verb: 'sync',
+        routes: routesOf(message.routes),
+        certificates: listOf(message.certificates, 'certificates').map(certificateOf),
+      }
     case 'point':
       return { id, verb: 'point', route: routeOf(message.route) }
     case 'forget':
       return { id, verb: 'forget', app: appOf(message.app) }
+    case 'certificate':
+      return { id, verb: 'certificate', certificate: certificateOf(message.certificate) }
+    case 'forgetCertificate':
+      return { id, verb: 'forgetCertificate', name: textOf(message.name, 'name', longestName) }
     case 'drain':
       return {
         id,
@@ -55,4 +64,20 @@ export function answerOf(value: unknown): Framed<Answer> {
 
 export function routesOf(value: unknown): readonly Route[] {
   return listOf(value, 'routes').map(routeOf)
+}
+
+const longestName = 300
+const longestPem = 256 * 1024
+
+/** Whether key and chain fit is for whoever uses them to see. */
+export function certificateOf(value: unknown): Certificate {
+  const certificate = objectOf(value, 'certificate')
+  return {
+    name: textOf(certificate.name, 'name', longestName),
+    hostnames: listOf(certificate.hostnames, 'hostnames').map(each =>
+      domainOf(textOf(each, 'hostname', 255)),
+    ),
+    chain: textOf(certificate.chain, 'chain', longestPem),
+    key: textOf(certificate.key, 'key', longestPem),
+  }
 }

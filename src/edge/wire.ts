@@ -1,18 +1,22 @@
-import type { Route } from '../types.ts'
+import type { Certificate, Route } from '../types.ts'
 
 /**
  * What daemon and proxy say to each other over the proxy's Unix socket: each message is a 32-bit big-endian length and that
  * many bytes of JSON. The daemon opens with `hello`; every request carries an id, and is answered when every worker has done it.
  */
-export const wireVersion = 1
+export const wireVersion = 2
 
 /** Bytes; a longer message ends the connection. */
-export const longestMessage = 64 * 1024 * 1024
+export const longestMessage = 256 * 1024 * 1024
 
 export type Request =
   | { readonly verb: 'hello'; readonly version: number }
   /** The whole table; whatever is not in it goes. */
-  | { readonly verb: 'sync'; readonly routes: readonly Route[] }
+  | {
+      readonly verb: 'sync'
+      readonly routes: readonly Route[]
+      readonly certificates: readonly Certificate[]
+    }
   | { readonly verb: 'point'; readonly route: Route }
   /** Takes the app out of the table. */
   | { readonly verb: 'forget'; readonly app: string }
@@ -32,6 +36,9 @@ export type Request =
   | { readonly verb: 'resume'; readonly app: string }
   /** What a release on trial and the one before it have answered so far. */
   | { readonly verb: 'trial'; readonly app: string }
+  /** In place of the one of its name. Refused when key and chain cannot be used together. */
+  | { readonly verb: 'certificate'; readonly certificate: Certificate }
+  | { readonly verb: 'forgetCertificate'; readonly name: string }
   | { readonly verb: 'stats' }
 
 export type Answer =
@@ -57,9 +64,13 @@ export interface Stats {
 
 /** The daemon's side. Calls wait for the proxy to be there (up to 10 s), then fail with UserError `proxy-away`. */
 export interface Edge {
-  sync(routes: readonly Route[]): Promise<void>
+  /** Answers what is wrong with each certificate that could not be taken. */
+  sync(routes: readonly Route[], certificates?: readonly Certificate[]): Promise<readonly string[]>
   point(route: Route): Promise<void>
   forget(app: string): Promise<void>
+  /** Throws when it cannot be used; what was there before stays. */
+  certificate(certificate: Certificate): Promise<void>
+  forgetCertificate(name: string): Promise<void>
   /** Answers how many requests had to be ended. */
   drain(upstreams: readonly string[], options: { timeoutMs: number; websocketMs?: number }): Promise<number>
   /** Holds the app's requests back, each for `capMs` at most, until `resume`. */

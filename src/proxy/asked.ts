@@ -61,7 +61,9 @@ export function readRequest(visitor: Visitor, trust: Trust): Asked | Refused {
 
   if (hosts.length > 1) return no(400, 'The request names more than one host.')
   const target = readTarget(visitor.target, method)
-  if (!target) return no(400, 'The request target cannot be read.')
+  // HTTP/2 says its authority in a field of its own, and nowhere else.
+  if (!target || (version === '2.0' && target.authority !== undefined))
+    return no(400, 'The request target cannot be read.')
   const host = target.authority ?? visitor.authority ?? hosts[0] ?? ''
   const hostname = hostnameOf(host)
   if (hostname === undefined) return no(400, 'The request names no host.')

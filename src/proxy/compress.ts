@@ -45,8 +45,8 @@ export class Compressing implements Visitor {
   get peer() {
     return this.to.peer
   }
-  get socket() {
-    return this.to.socket
+  get flow() {
+    return this.to.flow
   }
   get body() {
     return this.to.body

@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path'
 import { keep } from '../keep.ts'
 import type { Logger } from '../log.ts'
 import { plainEnv } from '../settings.ts'
-import type { Route } from '../types.ts'
 import type { Limits } from './limits.ts'
 import type { Order, WorkerSays } from './orders.ts'
+import type { HeldSockets } from './sockets.ts'
 
 export interface Fleet {
   /** Resolves when the first worker takes requests. */
@@ -19,25 +19,27 @@ export interface Fleet {
 
 export interface FleetOptions {
   readonly workers: number
-  /** The listening socket. */
-  readonly fd: number
+  readonly sockets: HeldSockets
   readonly limits: Limits
-  /** The table as it is now, for a worker that begins. */
-  readonly routes: () => readonly Route[]
+  /** What is in force now, for a worker that begins. */
+  readonly state: () => Pick<Order & { verb: 'start' }, 'routes' | 'certificates' | 'secrets'>
   readonly log: Logger
 }
 
 const answerMs = 1000
 const startMs = 15_000
 
-/** Workers on one inherited socket, each kept running. */
-export function openFleet({ workers, fd, limits, routes, log }: FleetOptions): Fleet {
+/** Workers on the same inherited sockets, each kept running. */
+export function openFleet({ workers, sockets, limits, state, log }: FleetOptions): Fleet {
   const members = new Set<Member>()
   const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
 
+  const { http, https } = sockets
+  const fds = https ? [http.fd, https.fd] : [http.fd]
+
   function start(): ChildProcess {
     const child = fork(join(import.meta.dirname, 'worker.ts'), {
-      stdio: ['ignore', 'inherit', 'inherit', fd, 'ipc'],
+      stdio: ['ignore', 'inherit', 'inherit', ...fds, 'ipc'],
       env: { ...plainEnv(), ...compiledEnv() },
       // http-proxy still uses util._extend. Heads may be as long from upstreams as from clients.
       execArgv: ['--disable-warning=DEP0060', '--max-http-header-size=32768'],
@@ -46,7 +48,7 @@ export function openFleet({ workers, fd, limits, routes, log }: FleetOptions): F
     child.on('message', async (words: WorkerSays) => {
       if (words !== 'awake') return member.hear(words)
       members.add(member)
-      await member.ask({ verb: 'start', fd: 3, routes: routes(), limits }, startMs)
+      await member.ask({ verb: 'start', http: 3, https: https && 4, ...state(), limits }, startMs)
       isReady()
     })
     child.once('exit', () => members.delete(member))

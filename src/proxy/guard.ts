@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
 import type { Limits } from './limits.ts'
-import type { Visitor } from './visitor.ts'
+import type { Flow, Visitor } from './visitor.ts'
 
 /** Ends connections on which a stranger keeps the proxy waiting: too many of them from one address, bodies and answers that crawl. */
 export interface Guard {
@@ -60,7 +60,7 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
     },
     watch(visitor, limits) {
       if (watched.has(visitor)) return
-      watched.set(visitor, { ...countsOf(visitor.socket), slowIn: 0, slowOut: 0, limits })
+      watched.set(visitor, { ...countsOf(visitor.flow), slowIn: 0, slowOut: 0, limits })
       visitor.onClose(() => watched.delete(visitor))
     },
     open: () => connections,
@@ -79,19 +79,19 @@ function groupOf(address: string): string {
 }
 
 /** What the kernel has taken is written; the rest waits for the client. */
-function countsOf(socket: Socket): { read: number; written: number } {
-  return { read: socket.bytesRead, written: socket.bytesWritten - socket.writableLength }
+function countsOf(flow: Flow): { read: number; written: number } {
+  return { read: flow.bytesRead, written: flow.bytesWritten - flow.writableLength }
 }
 
 /** Below the least rate for the whole of the patience, though the client could have done more. */
 function isSlow(visitor: Visitor, counts: Counts): boolean {
   const { leastRate, patienceMs } = counts.limits
-  const { socket } = visitor
-  const { read, written } = countsOf(socket)
+  const { flow } = visitor
+  const { read, written } = countsOf(flow)
   const least = (leastRate * sweepMs) / 1000
   // While we hold bytes of it, the app is what is slow.
   const asks = !visitor.received && visitor.body.readableLength === 0
-  const owes = socket.writableLength > 0
+  const owes = flow.writableLength > 0
   counts.slowIn = asks && read - counts.read < least ? counts.slowIn + 1 : 0
   counts.slowOut = owes && written - counts.written < least ? counts.slowOut + 1 : 0
   counts.read = read

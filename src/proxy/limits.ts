@@ -2,6 +2,8 @@ import type { RouteLimits } from '../types.ts'
 
 /** Milliseconds that anyone may keep the proxy waiting, and bytes that it takes. */
 export interface Limits {
+  /** For a TLS handshake. */
+  readonly handshakeMs: number
   /** For a whole request head, from the first byte. */
   readonly headMs: number
   /** Between two requests of a connection. */
@@ -30,6 +32,7 @@ export interface Limits {
 }
 
 export const usualLimits: Limits = {
+  handshakeMs: 10_000,
   headMs: 20_000,
   keepAliveMs: 75_000,
   connectMs: 5_000,

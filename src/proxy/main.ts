@@ -3,13 +3,16 @@ import { join } from 'node:path'
 
 import type { ReleaseCounts } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
-import { type HeldSocket, openSocket } from '../listen.ts'
 import { type Logger, openLog } from '../log.ts'
 import type { Settings } from '../settings.ts'
+import type { Certificate } from '../types.ts'
+import { type Certificates, openCertificates, refuseBroken } from './certificates.ts'
 import { openControl, type Verb } from './control.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 import { usualLimits } from './limits.ts'
-import { loadRoutes, saveRoutes } from './snapshot.ts'
+import { keepSecrets } from './secrets.ts'
+import { openSnapshot, type Snapshot } from './snapshot.ts'
+import { takeSockets } from './sockets.ts'
 import { openTable, type Table } from './table.ts'
 
 /** `davit proxy`: serves from its snapshot at once, takes the daemon's word when it comes, ends on SIGTERM or with its supervisor. */
@@ -25,71 +28,135 @@ export async function proxy(settings: Settings): Promise<void> {
     log,
     obey: async request => obey(request, await crew.promise),
   })
-  const table = openTable(await loadRoutes(dir, log))
-  const change = changes(dir, log)
-  const socket = socketOf(settings)
+  const snapshot = openSnapshot(dir, log)
+  const known: Known = {
+    table: openTable(await snapshot.loadRoutes()),
+    certificates: openCertificates(usable(await snapshot.loadCertificates(), log)),
+  }
+  const change = changes(known, snapshot, log)
+  const secrets = await keepSecrets(ticketKeys => {
+    void crew.promise.then(workers => workers.ask({ verb: 'tickets', ticketKeys }))
+  }, log)
+  const sockets = takeSockets(settings, log)
   const fleet = openFleet({
     workers: settings.workers,
-    fd: socket.fd,
+    sockets,
     limits: usualLimits,
-    routes: table.routes,
+    state: () => ({
+      routes: known.table.routes(),
+      certificates: known.certificates.all(),
+      secrets: secrets.now(),
+    }),
     log,
   })
   crew.resolve(fleet)
   await writeFile(join(dir, 'proxy.pid'), `${process.pid}\n`)
   void fleet.ready.then(() =>
-    log.info(`serving ${table.routes().length} apps with ${settings.workers} workers`),
+    log.info(`serving ${known.table.routes().length} apps with ${settings.workers} workers`),
   )
 
   log.info(`the proxy ends: ${await told}`)
+  secrets.stop()
   await control.close()
   await fleet.stop()
-  socket.close()
+  sockets.http.close()
+  sockets.https?.close()
   await rm(join(dir, 'proxy.pid'), { force: true })
 
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
     await workers.ready
-    const apply = changeOf(request)
-    if (!apply) return answer(request, workers)
-    await change(async () => {
-      apply(table)
-      await workers.ask(request)
-      return table
-    })
-    return undefined
+    const wanted = changeOf(request)
+    return wanted ? change(wanted, workers) : answer(request, workers)
   }
 }
 
-/** The inherited socket, or one of our own: while we hold it, connections wait in the kernel until there is a worker again. */
-function socketOf({ inherited, httpListen }: Settings): Pick<HeldSocket, 'fd' | 'close'> {
-  if (inherited.http !== undefined) return { fd: inherited.http, close: () => {} }
-  return openSocket(httpListen, { flag: 'http-listen' })
+/** Everything that the daemon has told. */
+interface Known {
+  readonly table: Table
+  readonly certificates: Certificates
 }
 
-/** What the verb makes of the table; undefined when it is a question. */
-function changeOf(request: Verb): ((table: Table) => void) | undefined {
+interface Change {
+  /** Throws before anything is changed when it cannot be. */
+  apply(known: Known): void
+  /** Told to the workers. */
+  readonly order: Verb
+  readonly keeps: readonly ('routes' | 'certificates')[]
+  readonly value?: unknown
+}
+
+/** What the verb changes; undefined when it is a question. */
+function changeOf(request: Verb): Change | undefined {
   switch (request.verb) {
     case 'sync':
-      return table => table.sync(request.routes)
+      return syncOf(request)
     case 'point':
-      return table => table.point(request.route)
+      return { order: request, keeps: ['routes'], apply: ({ table }) => table.point(request.route) }
     case 'forget':
-      return table => table.forget(request.app)
+      return { order: request, keeps: ['routes'], apply: ({ table }) => table.forget(request.app) }
+    case 'certificate':
+      refuseBroken(request.certificate)
+      return {
+        order: request,
+        keeps: ['certificates'],
+        apply: ({ certificates }) => certificates.put(request.certificate),
+      }
+    case 'forgetCertificate':
+      return {
+        order: request,
+        keeps: ['certificates'],
+        apply: ({ certificates }) => certificates.forget(request.name),
+      }
     default:
       return undefined
   }
 }
 
+/** What is broken is left out and answered; the rest counts. */
+function syncOf(request: Verb & { verb: 'sync' }): Change {
+  const refused: string[] = []
+  const certificates = sound(request.certificates, why => refused.push(why))
+  return {
+    order: { ...request, certificates },
+    keeps: ['routes', 'certificates'],
+    apply: known => {
+      known.table.sync(request.routes)
+      known.certificates.sync(certificates)
+    },
+    value: refused,
+  }
+}
+
+function usable(certificates: readonly Certificate[], log: Logger): readonly Certificate[] {
+  return sound(certificates, why => log.error(why))
+}
+
+function sound(certificates: readonly Certificate[], refuse: (why: string) => void): readonly Certificate[] {
+  return certificates.filter(each => {
+    try {
+      refuseBroken(each)
+      return true
+    } catch (error) {
+      refuse(messageOf(error))
+      return false
+    }
+  })
+}
+
 /** One change after another: into every worker, then onto the disk. */
-function changes(dir: string, log: Logger) {
+function changes(known: Known, snapshot: Snapshot, log: Logger) {
   let last: Promise<unknown> = Promise.resolve()
-  return (apply: () => Promise<Table>): Promise<void> => {
+  return ({ apply, order, keeps, value }: Change, workers: Fleet): Promise<unknown> => {
     const next = last.then(async () => {
-      const table = await apply()
-      await saveRoutes(dir, table.routes()).catch(error =>
-        // Traffic already goes the new way. The daemon tells the whole table again when the proxy restarts.
-        log.error(`the routing table is not on the disk: ${messageOf(error)}`),
-      )
+      apply(known)
+      await workers.ask(order)
+      // Traffic already goes the new way. The daemon tells everything again when the proxy restarts.
+      const lost = (error: unknown) => log.error(`what was told is not on the disk: ${messageOf(error)}`)
+      if (keeps.includes('routes')) await snapshot.saveRoutes(known.table.routes()).catch(lost)
+      if (keeps.includes('certificates')) {
+        await snapshot.saveCertificates(known.certificates.all()).catch(lost)
+      }
+      return value
     })
     last = next.catch(() => {})
     return next

@@ -1,16 +1,30 @@
 import type { Request } from '../edge/wire.ts'
-import type { Route } from '../types.ts'
+import type { Certificate, Route } from '../types.ts'
 import type { Limits } from './limits.ts'
 
 /** What the primary tells a worker over IPC: what the daemon asked for, and when to begin. */
 export type Order =
   | {
       readonly verb: 'start'
-      readonly fd: number
+      /** Listening sockets. */
+      readonly http: number
+      readonly https: number | undefined
       readonly routes: readonly Route[]
+      readonly certificates: readonly Certificate[]
+      readonly secrets: Secrets
       readonly limits: Limits
     }
+  /** From now on session tickets are sealed with these. */
+  | { readonly verb: 'tickets'; readonly ticketKeys: string }
   | Exclude<Request, { verb: 'hello' }>
+
+/** What all workers use alike and nobody else knows. */
+export interface Secrets {
+  /** Shown to who asks for a name without a certificate; undefined where none could be made. */
+  readonly fallback: Pick<Certificate, 'chain' | 'key'> | undefined
+  /** 48 bytes, base64. */
+  readonly ticketKeys: string
+}
 
 export interface SentOrder {
   readonly id: number

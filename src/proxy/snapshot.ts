@@ -2,39 +2,87 @@ import { constants } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-import { routesOf } from '../edge/shape.ts'
+import { certificateOf, routesOf } from '../edge/shape.ts'
+import { listOf, textOf } from '../edge/values.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Route } from '../types.ts'
+import { openSeal, type Seal } from '../seal.ts'
+import type { Certificate, Route } from '../types.ts'
+
+/** What was told last, on the disk, so that the proxy starts alone. */
+export interface Snapshot {
+  loadRoutes(): Promise<readonly Route[]>
+  saveRoutes(routes: readonly Route[]): Promise<void>
+  loadCertificates(): Promise<readonly Certificate[]>
+  saveCertificates(certificates: readonly Certificate[]): Promise<void>
+}
 
 const version = 1
 
-/** The last table, so that the proxy starts alone. What cannot be read is set aside, and the table is empty until the daemon tells it. */
-export async function loadRoutes(dir: string, log: Logger): Promise<readonly Route[]> {
-  const path = join(dir, 'table.json')
+/** Certificates are sealed, with a key of the proxy's own. Without one they are not kept: the daemon tells them at every connection. */
+export function openSnapshot(dir: string, log: Logger): Snapshot {
+  const seal = sealIn(dir, log)
+  return {
+    loadRoutes: () => load(join(dir, 'table.json'), file => routesOf(file.routes), log),
+    saveRoutes: routes => replace(join(dir, 'table.json'), { version, routes }),
+    loadCertificates: async () =>
+      seal
+        ? load(join(dir, 'certificates.json'), file => listOf(file.sealed, 'sealed').map(opened(seal)), log)
+        : [],
+    saveCertificates: async certificates => {
+      if (seal)
+        await replace(join(dir, 'certificates.json'), { version, sealed: certificates.map(sealed(seal)) })
+    },
+  }
+}
+
+const place = ['proxy', 'certificate']
+
+function sealed(seal: Seal) {
+  return (certificate: Certificate) => seal.seal(JSON.stringify(certificate), place).toString('base64')
+}
+
+function opened(seal: Seal) {
+  return (text: unknown) =>
+    certificateOf(JSON.parse(seal.open(Buffer.from(textOf(text, 'sealed', 1e6), 'base64'), place)))
+}
+
+function sealIn(dir: string, log: Logger): Seal | undefined {
   try {
-    const text = await readFile(path, 'utf8')
-    const file = JSON.parse(text) as { version?: unknown; routes?: unknown }
+    return openSeal(join(dir, 'seal.key'), { make: true })
+  } catch (error) {
+    log.error(`certificates are not kept on the disk: ${messageOf(error)}`)
+    return undefined
+  }
+}
+
+/** What cannot be read is set aside, and there is nothing until the daemon tells it. */
+async function load<T>(
+  path: string,
+  read: (file: Record<string, unknown>) => readonly T[],
+  log: Logger,
+): Promise<readonly T[]> {
+  try {
+    const file = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
     if (file?.version !== version) throw new Error('its version is another')
-    return routesOf(file.routes)
+    return read(file)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     const aside = `${path}.broken-${Date.now()}`
-    log.error(`the routing table in ${path} cannot be read (${messageOf(error)}); it is kept as ${aside}`)
+    log.error(`${path} cannot be read (${messageOf(error)}); it is kept as ${aside}`)
     await rename(path, aside).catch(failed => log.error(`it cannot be set aside: ${messageOf(failed)}`))
     return []
   }
 }
 
-/** Replaces the snapshot: after a power cut there is the old one or the new one, whole. */
-export async function saveRoutes(dir: string, routes: readonly Route[]): Promise<void> {
-  const path = join(dir, 'table.json')
+/** After a power cut there is the old file or the new one, whole. */
+async function replace(path: string, content: object): Promise<void> {
   const next = `${path}.next`
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
   const file = await open(next, flags, 0o600)
   try {
     await file.chmod(0o600)
-    await file.writeFile(JSON.stringify({ version, routes }))
+    await file.writeFile(JSON.stringify(content))
     await file.sync()
   } finally {
     await file.close()

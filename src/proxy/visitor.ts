@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 
 /** One request and the way to answer it, whichever version of HTTP it came in. */
@@ -13,8 +12,8 @@ export interface Visitor {
   /** Fields in the order and spelling they came in, flat: [name, value, name, value…]; without pseudo-fields. */
   readonly fields: readonly string[]
   readonly peer: Peer
-  /** The connection that it came over. */
-  readonly socket: Socket
+  /** Of the connection that it came over, or of its stream where it shares the connection. */
+  readonly flow: Flow
   readonly body: Readable
   /** The request has arrived whole. */
   readonly received: boolean
@@ -33,7 +32,7 @@ export interface Visitor {
   proceed(): void
   /** 103 Early Hints (RFC 8297) with these links. */
   hint(links: readonly string[]): void
-  /** How long its connection may be quiet, ms. Of this request only. */
+  /** How long it may be quiet, ms. Of this request only. */
   patience(ms: number): void
   /** Sends the head of the answer. Throws when it cannot be said in HTTP, with nothing sent. */
   begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions): void
@@ -52,6 +51,13 @@ export interface BeginOptions {
   readonly trailers?: boolean
   /** Nothing more is read from this connection. */
   readonly last?: boolean
+}
+
+/** Bytes that have come, and those that were given to be sent, of which some may still wait. */
+export interface Flow {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  readonly writableLength: number
 }
 
 /** Who is at the other end of the connection. */

@@ -45,7 +45,7 @@ export class Visitor1 implements Visitor {
   get peer() {
     return peerOf(this.req.socket)
   }
-  get socket() {
+  get flow() {
     return this.req.socket
   }
   get body() {

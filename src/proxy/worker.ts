@@ -1,15 +1,18 @@
-import type { Server } from 'node:http'
-import net from 'node:net'
+import net, { type Server } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { openLog } from '../log.ts'
 import { giveBackAtRest } from '../rest.ts'
 import { type Balance, openBalance } from './balance.ts'
+import { openCertificates } from './certificates.ts'
 import { openGuard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
 import { openPlaces } from './places.ts'
+import { makeSecureServer, type SecureServer } from './secure.ts'
+import type { Parts } from './serve.ts'
 import { makeServer } from './server.ts'
+import { makeServer2, type Server2 } from './server2.ts'
 import { openTable } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
 import { openTrials } from './trial.ts'
@@ -22,16 +25,17 @@ const partMs = 1_500
 /** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
 
-/** One worker: a table in memory, a server on an inherited socket. It lives as long as the primary holds the channel. */
+/** One worker: table and certificates in memory, servers on inherited sockets. It lives as long as the primary holds the channel. */
 function work() {
   const log = openLog('proxy')
   const traffic = openTraffic()
   const table = openTable()
+  const certificates = openCertificates()
   const trust = trusting([])
   const balance = openBalance()
   const places = openPlaces(balance)
   const trials = openTrials()
-  let serving: { server: Server; upstreams: Upstreams; limits: Limits } | undefined
+  let serving: Serving | undefined
   let leaving = false
 
   async function obey(order: Order): Promise<unknown> {
@@ -39,11 +43,16 @@ function work() {
       case 'start':
         table.sync(order.routes)
         trials.sync(order.routes)
+        certificates.sync(order.certificates)
         serving = await serve(order)
+        return
+      case 'tickets':
+        serving?.secure?.setTicketKeys(Buffer.from(order.ticketKeys, 'base64'))
         return
       case 'sync':
         table.sync(order.routes)
         trials.sync(order.routes)
+        certificates.sync(order.certificates)
         return
       case 'point':
         table.point(order.route)
@@ -53,6 +62,12 @@ function work() {
       case 'forget':
         table.forget(order.app)
         trials.forget(order.app)
+        return
+      case 'certificate':
+        certificates.put(order.certificate)
+        return
+      case 'forgetCertificate':
+        certificates.forget(order.name)
         return
       case 'drain':
         return drain(order, { traffic, upstreams: serving?.upstreams, balance })
@@ -67,9 +82,10 @@ function work() {
     }
   }
 
-  async function serve({ fd, limits }: Order & { verb: 'start' }) {
+  async function serve({ http, https, secrets, limits }: Order & { verb: 'start' }): Promise<Serving> {
     const upstreams = openUpstreams(limits)
-    const server = makeServer({
+    const report = (error: unknown) => log.error({ err: error }, 'a request met a bug')
+    const parts: Parts = {
       find: table.find,
       upstreams,
       places,
@@ -79,13 +95,20 @@ function work() {
       trust: () => trust,
       leaving: () => leaving,
       note: trials.note,
-      report: error => log.error({ err: error }, 'a request met a bug'),
+      report,
+    }
+    const http2 = makeServer2(parts)
+    const plain = makeServer(parts)
+    await listen(plain, http)
+    if (https === undefined) return { plain, secure: undefined, http2, upstreams, limits }
+    const secure = makeSecureServer({
+      ...{ certificates, limits, http2, report, guard: parts.guard },
+      fallback: secrets.fallback,
+      ticketKeys: Buffer.from(secrets.ticketKeys, 'base64'),
+      http1: makeServer(parts, 'https'),
     })
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ fd }, resolve)
-    })
-    return { server, upstreams, limits }
+    await listen(secure.server, https)
+    return { plain, secure, http2, upstreams, limits }
   }
 
   /** Takes no more, finishes what it has, then ends; WebSockets end with it. */
@@ -93,11 +116,13 @@ function work() {
     if (leaving) return
     leaving = true
     if (serving) {
-      const { server, limits } = serving
+      const { plain, secure, http2, limits } = serving
       // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
-      net.Server.prototype.close.call(server)
+      for (const server of [plain, secure?.server]) if (server) net.Server.prototype.close.call(server)
+      const ended = http2.end()
       await pause(lingerMs)
-      await Promise.all([traffic.quiet(limits.stopMs), traffic.part(partMs)])
+      const over = [traffic.quiet(limits.stopMs), traffic.part(partMs), ended]
+      await Promise.race([Promise.all(over), pause(limits.stopMs)])
     }
     process.exit(0)
   }
@@ -117,6 +142,22 @@ function work() {
   process.on('SIGINT', () => {})
   giveBackAtRest()
   say('awake')
+}
+
+interface Serving {
+  readonly plain: Server
+  /** None where nothing is served over TLS. */
+  readonly secure: SecureServer | undefined
+  readonly http2: Server2
+  readonly upstreams: Upstreams
+  readonly limits: Limits
+}
+
+function listen(server: Server, fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ fd }, resolve)
+  })
 }
 
 async function drain(

@@ -1,4 +1,4 @@
-import type { Seal } from './seal.ts'
+import type { Seal } from '../seal.ts'
 
 /** What every table stands on: its statements, the seal, the time. */
 export interface Ground {

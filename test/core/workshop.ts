@@ -126,9 +126,14 @@ function absentEngine(given: Partial<Engine>): Engine {
 
 function listeningEdge(told: (Route | string)[]): Edge {
   return {
-    sync: async routes => void told.push(...routes),
+    sync: async routes => {
+      told.push(...routes)
+      return []
+    },
     point: async route => void told.push(route),
     forget: async app => void told.push(app),
+    certificate: async () => undefined,
+    forgetCertificate: async () => undefined,
     drain: async () => 0,
     trial: async () => new Map(),
     pause: async () => undefined,

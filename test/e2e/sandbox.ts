@@ -27,6 +27,7 @@ export interface Sandbox {
   readonly engine: Engine
   readonly sshPort: number
   readonly httpPort: number
+  readonly httpsPort: number
   /** `ssh davit LINE…` with the real client. */
   ssh(line: string, options?: { input?: string | Buffer }): Promise<Result>
   /** The same with its process, for what goes on until it is ended. */
@@ -80,7 +81,7 @@ export async function openSandbox({
     .slice(-6)
     .toLowerCase()
     .replace(/[^a-z0-9]/g, 'x')}${process.pid}`
-  const [sshPort, httpPort] = await Promise.all([freePort(), freePort()])
+  const [sshPort, httpPort, httpsPort] = await freePorts()
   const data = env.DAVIT_DATA ?? join(dir, 'data')
   const socketPath = docker ?? '/var/run/docker.sock'
   const engine = await openEngine({ socketPath, instance })
@@ -91,6 +92,7 @@ export async function openSandbox({
     DAVIT_INSTANCE: instance,
     DAVIT_SSH_LISTEN: `127.0.0.1:${sshPort}`,
     DAVIT_HTTP_LISTEN: `127.0.0.1:${httpPort}`,
+    DAVIT_HTTPS_LISTEN: `127.0.0.1:${httpsPort}`,
     DAVIT_DOMAIN: 'localhost',
     DAVIT_ALLOW_LOCAL: '127.0.0.0/8,::1/128',
     ...env,
@@ -108,6 +110,7 @@ export async function openSandbox({
     engine,
     sshPort,
     httpPort,
+    httpsPort,
     ssh: (line, { input } = {}) =>
       run('ssh', [...sshWords, ...(line ? ['--', line] : [])], input === undefined ? {} : { input }),
     sshProcess: words => spawn('ssh', [...sshWords.slice(0, 2), ...words], { stdio: 'pipe' }),
@@ -275,6 +278,12 @@ function get(port: number, host: string, path: string): Promise<{ status: number
     })
     asked.end()
   })
+}
+
+/** Three at once, so that they differ. */
+async function freePorts(): Promise<[number, number, number]> {
+  const ports = await Promise.all([freePort(), freePort(), freePort()])
+  return new Set(ports).size === 3 ? (ports as [number, number, number]) : freePorts()
 }
 
 export function freePort(): Promise<number> {

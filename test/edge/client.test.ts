@@ -10,7 +10,7 @@ import { type Test, t } from 'tap'
 import { connectEdge } from '../../src/edge/client.ts'
 import { frame, readFrames } from '../../src/edge/frames.ts'
 import { requestOf } from '../../src/edge/shape.ts'
-import type { Framed, Request } from '../../src/edge/wire.ts'
+import { type Framed, type Request, wireVersion } from '../../src/edge/wire.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -22,7 +22,7 @@ t.test('a call made before the proxy is there waits for it', async t => {
   const { heard } = await proxyAt(t, path, (request, answer) => answer({ ok: true, value: request.verb }))
   await pointed
   t.match(heard, [
-    { verb: 'hello', version: 1 },
+    { verb: 'hello', version: wireVersion },
     { verb: 'forget', app: 'shop' },
   ])
 })

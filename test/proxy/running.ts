@@ -17,16 +17,21 @@ export async function running(
   { workers = 2, data }: { workers?: number; data?: string } = {},
 ) {
   const home = data ?? (await dataFolder(t))
-  const socket = openSocket({ host: '127.0.0.1', port: 0 }, { flag: 'http-listen' })
-  t.teardown(() => socket.close())
+  const loopback = { host: '127.0.0.1', port: 0 }
+  const socket = openSocket(loopback, { flag: 'http-listen' })
+  const secure = openSocket(loopback, { flag: 'https-listen' })
+  t.teardown(() => {
+    socket.close()
+    secure.close()
+  })
   let output = ''
   let child: ChildProcess
 
   function start() {
     const program = join(import.meta.dirname, 'program.ts')
     child = spawn(process.execPath, [program, 'proxy', '--data', home, '--workers', String(workers)], {
-      stdio: ['ignore', 'pipe', 'pipe', socket.fd],
-      env: { ...plainEnv(), LISTEN_FDS: '1', LISTEN_FDNAMES: 'http' },
+      stdio: ['ignore', 'pipe', 'pipe', socket.fd, secure.fd],
+      env: { ...plainEnv(), LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:https' },
     })
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.on('data', chunk => {
@@ -46,6 +51,7 @@ export async function running(
   return {
     data: home,
     port: socket.port,
+    httpsPort: secure.port,
     start,
     stop,
     pid: () => child.pid!,

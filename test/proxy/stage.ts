@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
@@ -5,16 +6,21 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
 import { openBalance } from '../../src/proxy/balance.ts'
+import { openCertificates } from '../../src/proxy/certificates.ts'
 import { openGuard } from '../../src/proxy/guard.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
 import { openPlaces } from '../../src/proxy/places.ts'
+import { makeSecureServer } from '../../src/proxy/secure.ts'
+import type { Parts } from '../../src/proxy/serve.ts'
 import { makeServer } from '../../src/proxy/server.ts'
+import { makeServer2 } from '../../src/proxy/server2.ts'
 import { openTable } from '../../src/proxy/table.ts'
 import { openTraffic } from '../../src/proxy/traffic.ts'
 import type { Trip } from '../../src/proxy/trip.ts'
 import { trusting } from '../../src/proxy/trust.ts'
 import { openUpstreams } from '../../src/proxy/upstreams.ts'
-import type { AppName, Route, Upstream } from '../../src/types.ts'
+import { selfSigned } from '../../src/self-signed.ts'
+import type { AppName, Certificate, Route, Upstream } from '../../src/types.ts'
 
 /** A route of app `shop` at shop.test to these upstreams. */
 export function routeTo(...upstreams: Upstream[]): Route {
@@ -79,7 +85,7 @@ export async function stage(
   const trips: Trip[] = []
   const table = openTable(routes)
   const trust = trusting(proxies)
-  const server = makeServer({
+  const parts: Parts = {
     find: table.find,
     upstreams,
     places,
@@ -90,10 +96,9 @@ export async function stage(
     leaving: () => false,
     note: trip => trips.push(trip),
     report: error => bugs.push(error),
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
+  }
+  const server = makeServer(parts)
+  const port = await listening(server)
   t.teardown(() => {
     server.close()
     server.closeAllConnections()
@@ -103,6 +108,7 @@ export async function stage(
   })
   return {
     port,
+    parts,
     traffic,
     upstreams,
     places,
@@ -115,6 +121,41 @@ export async function stage(
     ask: (path: string, options: Asking = {}) => ask(port, path, options),
     raw: (bytes: string) => raw(port, bytes),
   }
+}
+
+/** The same with TLS in front, and the certificates that it has. */
+export async function secureStage(
+  t: Test,
+  routes: readonly Route[],
+  {
+    limits = {},
+    certificates = [],
+  }: { limits?: Partial<Limits>; certificates?: readonly Certificate[] } = {},
+) {
+  const plain = await stage(t, routes, limits)
+  const { parts } = plain
+  const held = openCertificates(certificates)
+  const http1 = makeServer(parts, 'https')
+  const http2 = makeServer2(parts)
+  const secure = makeSecureServer({
+    ...{ certificates: held, http1, http2 },
+    ...{ guard: parts.guard, limits: parts.limits, report: parts.report },
+    fallback: await selfSigned(['no-certificate.invalid'], { days: 2 }),
+    ticketKeys: randomBytes(48),
+  })
+  const httpsPort = await listening(secure.server)
+  t.teardown(async () => {
+    secure.server.close()
+    http1.closeAllConnections()
+    await http2.end()
+  })
+  return { ...plain, certificates: held, secure, http2, httpsPort }
+}
+
+async function listening(server: net.Server): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
 }
 
 export interface Asking {

@@ -13,8 +13,8 @@ import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import t from 'tap'
 
+import { openSeal } from '../../src/seal.ts'
 import { openStore } from '../../src/store/open.ts'
-import { openSeal } from '../../src/store/seal.ts'
 import { place, shop, store } from './fixture.ts'
 
 t.test('a sealed value opens in its own place only', async t => {

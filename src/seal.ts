@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 
-import { UserError } from '../errors.ts'
+import { UserError } from './errors.ts'
 
 /** Where a value lives: table, row, column. A value opens in its own place only, so that rows cannot be swapped. */
 export type Place = readonly (string | number)[]
