@@ -6,6 +6,7 @@ import * as config from './config.ts'
 import * as domains from './domains.ts'
 import * as git from './git.ts'
 import * as logs from './logs.ts'
+import * as nginx from './nginx.ts'
 import * as proxy from './proxy.ts'
 import * as ps from './ps.ts'
 import * as releases from './releases.ts'
@@ -23,6 +24,7 @@ const topics = {
   domains,
   git,
   logs,
+  nginx,
   proxy,
   ps,
   releases,

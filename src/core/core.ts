@@ -12,6 +12,7 @@ import { createRepository } from './repository.ts'
 import type { Rooms } from './rooms.ts'
 import { createRoutesView } from './routes.ts'
 import { runTask } from './tasks.ts'
+import { createTraffic } from './traffic.ts'
 
 /** Everything that commands and plugins may ask for, over the workshop's rooms. */
 export function createCore(version: string, rooms: Rooms): Core {
@@ -25,6 +26,7 @@ export function createCore(version: string, rooms: Rooms): Core {
     processes: createProcesses(rooms),
     routes: createRoutesView(rooms),
     releases: createReleases(rooms),
+    traffic: createTraffic(rooms),
     repository: createRepository(rooms),
     attempts: createAttemptsView(rooms),
     access: createAccess(rooms),

@@ -20,8 +20,10 @@ export const renaming = {
     await rooms.repositories.rename(was, app.name)
     crashAt('rename:moved', rooms.settings)
     await retag(was, app, rooms)
-    await rooms.routes.forget(was)
+    // Its hostnames lead to it all the time: under the new name first.
+    await rooms.edge.rename(was, app.name)
     await rooms.routes.refresh(app, ownCall(rooms))
+    await rooms.routes.forget(was)
     rooms.store.steps.done(step)
   },
 }

@@ -38,6 +38,7 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
     forget: async (app: string) => void (await call({ verb: 'forget', app })),
     certificate: async certificate => void (await call({ verb: 'certificate', certificate })),
     forgetCertificate: async name => void (await call({ verb: 'forgetCertificate', name })),
+    rename: async (was, app) => void (await call({ verb: 'rename', was, app })),
     drain: async (upstreams, { timeoutMs, websocketMs = timeoutMs }) => {
       const longest = Math.max(timeoutMs, websocketMs)
       const ended = await call({ verb: 'drain', upstreams, timeoutMs, websocketMs }, longest)

@@ -26,6 +26,8 @@ export function requestOf(value: unknown): Framed<Request> {
       return { id, verb: 'certificate', certificate: certificateOf(message.certificate) }
     case 'forgetCertificate':
       return { id, verb: 'forgetCertificate', name: textOf(message.name, 'name', longestName) }
+    case 'rename':
+      return { id, verb: 'rename', was: appOf(message.was), app: appOf(message.app) }
     case 'drain':
       return {
         id,

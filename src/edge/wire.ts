@@ -18,8 +18,10 @@ export type Request =
       readonly certificates: readonly Certificate[]
     }
   | { readonly verb: 'point'; readonly route: Route }
-  /** Takes the app out of the table. */
+  /** Takes the app out of the table, and its logs away. */
   | { readonly verb: 'forget'; readonly app: string }
+  /** What was written down and counted for an app goes on under another name. */
+  | { readonly verb: 'rename'; readonly was: string; readonly app: string }
   /**
    * Answered when these upstreams (`host:port`) have nothing in flight, or after `timeoutMs`, for WebSockets `websocketMs`; then what is
    * left is ended, WebSockets with a close frame.
@@ -68,6 +70,8 @@ export interface Edge {
   sync(routes: readonly Route[], certificates?: readonly Certificate[]): Promise<readonly string[]>
   point(route: Route): Promise<void>
   forget(app: string): Promise<void>
+  /** Its logs and counters follow an app to its new name. The routes are told apart from this. */
+  rename(was: string, app: string): Promise<void>
   /** Throws when it cannot be used; what was there before stays. */
   certificate(certificate: Certificate): Promise<void>
   forgetCertificate(name: string): Promise<void>

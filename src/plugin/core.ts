@@ -107,6 +107,13 @@ export interface Core {
     /** A one-off command in the live release's image. Answers its exit code. */
     run(app: AppName, words: readonly string[], io: RunIo, call: Call): Promise<number>
   }
+  readonly traffic: {
+    /**
+     * Lines of what the proxy wrote down, oldest first; undefined: of requests that reached no app. With `follow` it goes on, also where
+     * the app gets another name, until the signal or the app's end.
+     */
+    log(app: AppName | undefined, form: TrafficForm, options: TrafficOptions): AsyncIterable<string>
+  }
   readonly repository: {
     /** What is pushed to it is deployed; undefined before the first push unless set. */
     deployBranch(app: AppName): string | undefined
@@ -150,6 +157,15 @@ export interface AppLogLine {
   /** `web.1` */
   readonly from: string
   readonly text: string
+}
+
+/** as-written, json, combined: requests, as their app has them written down or in that form · errors, errors-json: what went wrong. */
+export type TrafficForm = 'as-written' | 'json' | 'combined' | 'errors' | 'errors-json'
+
+export interface TrafficOptions {
+  readonly tail: number
+  readonly follow: boolean
+  readonly signal: AbortSignal
 }
 
 export interface RunIo {

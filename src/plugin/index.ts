@@ -4,7 +4,7 @@ export type { Logger } from '../log.ts'
 export type * from '../types.ts'
 export * from './args.ts'
 export { type Command, type CommandContext, defineCommand } from './command.ts'
-export type { AppLogLine, Core, LogsOptions, RunIo } from './core.ts'
+export type { AppLogLine, Core, LogsOptions, RunIo, TrafficForm, TrafficOptions } from './core.ts'
 export { type Context, definePlugin, type Kv, type Plugin } from './define.ts'
 export type {
   AppEvent,

@@ -23,8 +23,8 @@ export interface Balance {
   /** Undefined when there is none, or each has as much as it may. `tried` is asked again only when it is the only one. */
   choose(lanes: readonly Lane[], options: Choosing): Lane | undefined
   begin(lane: Lane): void
-  /** What came of it decides whether the lane is asked further on. */
-  end(lane: Lane, outcome: Outcome): void
+  /** What came of it decides whether the lane is asked further on. True: from now on it is set aside. */
+  end(lane: Lane, outcome: Outcome): boolean
   forget(name: string): void
   /** How often an upstream was set aside. */
   readonly ejections: () => number
@@ -79,18 +79,19 @@ export function openBalance(random: () => number = Math.random): Balance {
     end(lane, outcome) {
       lane.outstanding--
       // A client that sent too much says nothing of the upstream.
-      if (outcome === 'large') return
+      if (outcome === 'large') return false
       if (outcome === 'answered') {
         lane.failures = 0
-        return
+        return false
       }
-      if (++lane.failures < failuresInRow) return
+      if (++lane.failures < failuresInRow) return false
       lane.failures = 0
       const now = performance.now()
       const again = now < lane.awayUntil + longestAwayMs && lane.awayMs > 0
       lane.awayMs = again ? Math.min(lane.awayMs * 2, longestAwayMs) : firstAwayMs
       lane.awayUntil = now + lane.awayMs
       ejections++
+      return true
     },
     forget: name => void lanes.delete(name),
     ejections: () => ejections,

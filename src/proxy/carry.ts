@@ -3,6 +3,7 @@ import { Client, type Dispatcher, Pool } from 'undici'
 import type { Upstream } from '../types.ts'
 import type { Asked } from './asked.ts'
 import { dial } from './dial.ts'
+import { blame, brokenOf } from './fault.ts'
 import { trailerFields, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
 import type { Trip } from './trip.ts'
@@ -72,8 +73,12 @@ type Connected = (error: Error | null, socket: unknown) => void
 /** Of an error on it, the connection says whether it had been used before. */
 function connector(upstream: Upstream, connectMs: () => number) {
   return (_options: unknown, connected: Connected): void => {
-    void dial(upstream, connectMs()).then(socket => {
-      if (!socket) return connected(new Unconnected(), null)
+    let why = 'took no connection'
+    const hear = (words: string) => {
+      why = words
+    }
+    void dial(upstream, connectMs(), hear).then(socket => {
+      if (!socket) return connected(new Unconnected(why), null)
       socket.removeAllListeners('error')
       socket.on('error', error => Object.assign(error, { bytesRead: socket.bytesRead }))
       connected(null, socket)
@@ -91,23 +96,19 @@ function requestOf({ visitor, asked, limits }: Carrying): Dispatcher.DispatchOpt
     method: visitor.method as Dispatcher.HttpMethod,
     path: asked.path,
     headers: asked.fields as string[],
-    body: asked.body === 'none' ? null : (bodyOf(visitor, asked, limits) as unknown as null),
+    body: asked.body === 'none' ? null : (bodyOf(visitor, limits) as unknown as null),
     headersTimeout: limits.answerMs,
     bodyTimeout: limits.streamIdleMs,
   }
 }
 
 /** An answer may come before the body was read to its end: that must not end the client's connection. */
-function bodyOf({ body }: Visitor, { length }: Asked, { bodyBytes }: Limits): AsyncIterable<Buffer> {
-  const chunks = { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) }
-  return length === undefined ? counted(chunks, bodyBytes) : chunks
-}
-
-async function* counted(chunks: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
-  let bytes = 0
+async function* bodyOf(visitor: Visitor, { bodyBytes }: Limits): AsyncGenerator<Buffer> {
+  const chunks: AsyncIterable<Buffer> = visitor.body.iterator({ destroyOnReturn: false })
   for await (const chunk of chunks) {
-    bytes += chunk.length
-    if (bytes > most) throw new TooMuch()
+    visitor.taken += chunk.length
+    // Where its length is known, it has been looked at before.
+    if (visitor.taken > bodyBytes) throw new TooMuch()
     yield chunk
   }
 }
@@ -157,6 +158,7 @@ class Answer implements Dispatcher.DispatchHandler {
       const trailers = raw.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'trailer')
       visitor.begin(status, reason, dress ? dress(status, fields) : fields, { trailers })
     } catch {
+      blame(trip, 'gave an answer that cannot be passed on')
       this.giveUp('unreachable')
       return
     }
@@ -186,10 +188,13 @@ class Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error & { code?: string; bytesRead?: number }) {
-    const { visitor, asked } = this.to
+    const { visitor, asked, trip, limits } = this.to
     if (this.over) return
+    if (error instanceof Unconnected) blame(trip, error.message)
+    else if (!(error instanceof TooMuch)) blame(trip, brokenOf(error, visitor, limits))
     if (visitor.begun) {
       this.over = true
+      trip.lost ||= !visitor.closed
       visitor.cut()
       return
     }

@@ -30,6 +30,9 @@ export class Compressing implements Visitor {
   get scheme() {
     return this.to.scheme
   }
+  get tls() {
+    return this.to.tls
+  }
   get method() {
     return this.to.method
   }
@@ -50,6 +53,12 @@ export class Compressing implements Visitor {
   }
   get body() {
     return this.to.body
+  }
+  get taken() {
+    return this.to.taken
+  }
+  set taken(taken: number) {
+    this.to.taken = taken
   }
   get received() {
     return this.to.received

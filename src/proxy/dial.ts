@@ -1,13 +1,21 @@
 import net, { type Socket } from 'node:net'
 
 import type { Upstream } from '../types.ts'
+import { faultOf } from './fault.ts'
 
-/** A connection to an upstream; undefined when there is none in time. */
-export function dial({ host, port }: Upstream, timeoutMs: number): Promise<Socket | undefined> {
+/** A connection to an upstream; undefined when there is none in time, and `failed` is told why. */
+export function dial(
+  { host, port }: Upstream,
+  timeoutMs: number,
+  failed?: (why: string) => void,
+): Promise<Socket | undefined> {
   return new Promise(resolve => {
     const connection = net.connect({ host, port, noDelay: true })
-    const late = setTimeout(() => connection.destroy(), timeoutMs)
-    connection.on('error', () => undefined)
+    const late = setTimeout(() => {
+      failed?.(`took no connection in ${timeoutMs / 1000} s`)
+      connection.destroy()
+    }, timeoutMs)
+    connection.on('error', error => failed?.(faultOf(error)))
     connection.once('connect', () => resolve(connection))
     connection.once('close', () => resolve(undefined))
     connection.once('connect', () => clearTimeout(late))

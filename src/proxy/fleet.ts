@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts'
 import { plainEnv } from '../settings.ts'
 import type { Limits } from './limits.ts'
 import type { Order, WorkerSays } from './orders.ts'
+import type { Report } from './report.ts'
 import type { HeldSockets } from './sockets.ts'
 
 export interface Fleet {
@@ -23,6 +24,9 @@ export interface FleetOptions {
   readonly limits: Limits
   /** What is in force now, for a worker that begins. */
   readonly state: () => Pick<Order & { verb: 'start' }, 'routes' | 'certificates' | 'secrets'>
+  /** Folder of the log files. */
+  readonly logs: string
+  readonly hear: (report: Report) => void
   readonly log: Logger
 }
 
@@ -30,7 +34,7 @@ const answerMs = 1000
 const startMs = 15_000
 
 /** Workers on the same inherited sockets, each kept running. */
-export function openFleet({ workers, sockets, limits, state, log }: FleetOptions): Fleet {
+export function openFleet({ workers, sockets, limits, state, logs, hear, log }: FleetOptions): Fleet {
   const members = new Set<Member>()
   const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
 
@@ -38,7 +42,7 @@ export function openFleet({ workers, sockets, limits, state, log }: FleetOptions
   const fds = https ? [http.fd, https.fd] : [http.fd]
 
   function start(): ChildProcess {
-    const child = fork(join(import.meta.dirname, 'worker.ts'), {
+    const child = fork(join(import.meta.dirname, 'worker.ts'), [logs], {
       stdio: ['ignore', 'inherit', 'inherit', ...fds, 'ipc'],
       env: { ...plainEnv(), ...compiledEnv() },
       // http-proxy still uses util._extend. Heads may be as long from upstreams as from clients.
@@ -46,7 +50,7 @@ export function openFleet({ workers, sockets, limits, state, log }: FleetOptions
     })
     const member = memberOf(child, log)
     child.on('message', async (words: WorkerSays) => {
-      if (words !== 'awake') return member.hear(words)
+      if (words !== 'awake') return 'report' in words ? hear(words.report) : member.hear(words)
       members.add(member)
       await member.ask({ verb: 'start', http: 3, https: https && 4, ...state(), limits }, startMs)
       isReady()

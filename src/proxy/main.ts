@@ -10,16 +10,21 @@ import { type Certificates, openCertificates, refuseBroken } from './certificate
 import { openControl, type Verb } from './control.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 import { usualLimits } from './limits.ts'
+import { openLogFiles } from './logfiles.ts'
 import { keepSecrets } from './secrets.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 import { takeSockets } from './sockets.ts'
 import { openTable, type Table } from './table.ts'
+
+const tidyMs = 3600 * 1000
 
 /** `davit proxy`: serves from its snapshot at once, takes the daemon's word when it comes, ends on SIGTERM or with its supervisor. */
 export async function proxy(settings: Settings): Promise<void> {
   const log = openLog('proxy')
   const told = untilTold()
   const dir = join(settings.data, 'proxy')
+  // The daemon's group reads the logs, nobody else.
+  process.umask(0o027)
   await mkdir(dir, { recursive: true, mode: 0o750 })
 
   // A proxy that runs already is found here, before anything is touched.
@@ -33,11 +38,13 @@ export async function proxy(settings: Settings): Promise<void> {
     table: openTable(await snapshot.loadRoutes()),
     certificates: openCertificates(usable(await snapshot.loadCertificates(), log)),
   }
-  const change = changes(known, snapshot, log)
+  const change = changes(known, snapshot, { log, follow })
   const secrets = await keepSecrets(ticketKeys => {
     void crew.promise.then(workers => workers.ask({ verb: 'tickets', ticketKeys }))
   }, log)
   const sockets = takeSockets(settings, log)
+  const logs = join(dir, 'logs')
+  const files = openLogFiles(logs, { log })
   const fleet = openFleet({
     workers: settings.workers,
     sockets,
@@ -47,8 +54,13 @@ export async function proxy(settings: Settings): Promise<void> {
       certificates: known.certificates.all(),
       secrets: secrets.now(),
     }),
+    logs,
+    hear: ({ wrote }) => files.wrote(wrote),
     log,
   })
+  const tidy = () => files.tidy(new Set(known.table.routes().map(({ app }) => app)))
+  setInterval(tidy, tidyMs).unref()
+  void tidy()
   crew.resolve(fleet)
   await writeFile(join(dir, 'proxy.pid'), `${process.pid}\n`)
   void fleet.ready.then(() =>
@@ -61,7 +73,15 @@ export async function proxy(settings: Settings): Promise<void> {
   await fleet.stop()
   sockets.http.close()
   sockets.https?.close()
+  await files.idle()
   await rm(join(dir, 'proxy.pid'), { force: true })
+
+  /** What is written down of an app goes where the app goes. */
+  function follow(request: Verb) {
+    if (request.verb === 'rename') void files.rename(request.was, request.app)
+    if (request.verb === 'forget') void files.remove(request.app)
+    if (request.verb === 'sync') void tidy()
+  }
 
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
     await workers.ready
@@ -94,6 +114,8 @@ function changeOf(request: Verb): Change | undefined {
       return { order: request, keeps: ['routes'], apply: ({ table }) => table.point(request.route) }
     case 'forget':
       return { order: request, keeps: ['routes'], apply: ({ table }) => table.forget(request.app) }
+    case 'rename':
+      return { order: request, keeps: [], apply: () => undefined }
     case 'certificate':
       refuseBroken(request.certificate)
       return {
@@ -144,12 +166,17 @@ function sound(certificates: readonly Certificate[], refuse: (why: string) => vo
 }
 
 /** One change after another: into every worker, then onto the disk. */
-function changes(known: Known, snapshot: Snapshot, log: Logger) {
+function changes(
+  known: Known,
+  snapshot: Snapshot,
+  { log, follow }: { log: Logger; follow: (order: Verb) => void },
+) {
   let last: Promise<unknown> = Promise.resolve()
   return ({ apply, order, keeps, value }: Change, workers: Fleet): Promise<unknown> => {
     const next = last.then(async () => {
       apply(known)
       await workers.ask(order)
+      follow(order)
       // Traffic already goes the new way. The daemon tells everything again when the proxy restarts.
       const lost = (error: unknown) => log.error(`what was told is not on the disk: ${messageOf(error)}`)
       if (keeps.includes('routes')) await snapshot.saveRoutes(known.table.routes()).catch(lost)

@@ -1,6 +1,7 @@
 import type { Request } from '../edge/wire.ts'
 import type { Certificate, Route } from '../types.ts'
 import type { Limits } from './limits.ts'
+import type { Report } from './report.ts'
 
 /** What the primary tells a worker over IPC: what the daemon asked for, and when to begin. */
 export type Order =
@@ -31,5 +32,8 @@ export interface SentOrder {
   readonly order: Order
 }
 
-/** `awake` once, before any order; then one answer for each. */
-export type WorkerSays = 'awake' | { readonly id: number; readonly value: unknown }
+/** `awake` once, before any order; then one answer for each, and reports between them. */
+export type WorkerSays =
+  | 'awake'
+  | { readonly id: number; readonly value: unknown }
+  | { readonly report: Report }

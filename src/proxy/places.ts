@@ -1,5 +1,6 @@
 import type { Asked } from './asked.ts'
 import type { Balance, Lane } from './balance.ts'
+import type { Counts } from './books.ts'
 import type { Outcome } from './carry.ts'
 import { clientCookie, findClient, laneOf, newClient, shareOf } from './client.ts'
 import type { Site } from './site.ts'
@@ -55,7 +56,7 @@ const usual = { queue: 1_000, queueMs: 10_000 }
 /** Requests of one app that a pause holds, per worker. */
 const heldMost = 10_000
 
-export function openPlaces(balance: Balance): Places {
+export function openPlaces(balance: Balance, counts: Counts): Places {
   const lines = new Map<string, Line>()
   const groups = new WeakMap<Site, Groups>()
 
@@ -148,7 +149,7 @@ export function openPlaces(balance: Balance): Places {
   return {
     take,
     leave({ lane, site }, outcome) {
-      balance.end(lane, outcome)
+      if (balance.end(lane, outcome)) counts.ejected(site.route.app, lane.name, lane.awayMs)
       wake(site.route.app, 1)
     },
     pause(app, { capMs }) {

@@ -3,7 +3,9 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import type { Upstream } from '../types.ts'
 import type { Carrying, Outcome } from './carry.ts'
 import { dial } from './dial.ts'
+import { blame, faultOf } from './fault.ts'
 import { grouped, trailerFields, upstreamFields } from './fields.ts'
+import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
 
 /**
@@ -12,7 +14,7 @@ import type { Visitor } from './visitor.ts'
  */
 export async function sendPlainly(upstream: Upstream, carrying: Carrying): Promise<void> {
   const { visitor, asked, limits, trip } = carrying
-  const connection = await dial(upstream, limits.connectMs)
+  const connection = await dial(upstream, limits.connectMs, why => blame(trip, why))
   if (!connection) return carrying.done('again')
   if (visitor.closed) {
     connection.destroy()
@@ -38,6 +40,9 @@ export async function sendPlainly(upstream: Upstream, carrying: Carrying): Promi
   outgoing.setTimeout(limits.answerMs, () => outgoing.destroy(new Slow()))
   if (asked.expectsContinue) visitor.proceed()
   if (asked.body === 'none') return void outgoing.end()
+  visitor.body.on('data', (chunk: Buffer) => {
+    visitor.taken += chunk.length
+  })
   if (asked.body === 'chunked') {
     visitor.body.once('end', () => outgoing.addTrailers(pairsOf(trailerFields(visitor.trailers))))
   }
@@ -77,15 +82,19 @@ function converse(outgoing: ClientRequest, { visitor, asked, limits, trip, dress
         trailers: true,
       })
     } catch {
+      blame(trip, 'gave an answer that cannot be passed on')
       return settle('unreachable')
     }
-    passBody(answer, visitor)
+    passBody(answer, visitor, trip)
   })
   outgoing.once('upgrade', (_answer, socket) => {
     socket.destroy()
+    blame(trip, 'changed the protocol unasked')
     settle('unreachable')
   })
   outgoing.on('error', error => {
+    if (!(error instanceof TooMuch))
+      blame(trip, error instanceof Slow ? `gave no answer in ${limits.answerMs / 1000} s` : faultOf(error))
     if (visitor.begun) return visitor.closed || visitor.cut()
     if (visitor.closed) return settle('answered')
     settle(error instanceof Slow ? 'slow' : error instanceof TooMuch ? 'large' : 'unreachable')
@@ -93,12 +102,17 @@ function converse(outgoing: ClientRequest, { visitor, asked, limits, trip, dress
 }
 
 /** The body of an answer whose head has been said, and its trailers. */
-export function passBody(answer: IncomingMessage, visitor: Visitor): void {
+export function passBody(answer: IncomingMessage, visitor: Visitor, trip: Trip): void {
+  const broken = () => {
+    blame(trip, 'closed the connection in the middle of its answer')
+    trip.lost ||= !visitor.closed
+    visitor.cut()
+  }
   answer.on('data', (chunk: Buffer) => {
     visitor.bytes += chunk.length
   })
-  answer.on('error', () => visitor.cut())
-  answer.once('close', () => answer.complete || visitor.cut())
+  answer.on('error', broken)
+  answer.once('close', () => answer.complete || broken())
   answer.once('end', () => visitor.endWith(trailerFields(answer.rawTrailers)))
   answer.pipe(visitor.out, { end: false })
 }

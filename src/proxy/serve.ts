@@ -1,4 +1,5 @@
-import { type Asked, readRequest } from './asked.ts'
+import { type Asked, type Refused, readRequest } from './asked.ts'
+import type { Noise } from './books.ts'
 import type { Outcome } from './carry.ts'
 import { serveFiles } from './files.ts'
 import type { Guard } from './guard.ts'
@@ -26,6 +27,10 @@ export interface Parts {
   readonly leaving: () => boolean
   /** Heard once for each request, when it is over. */
   readonly note: (trip: Trip) => void
+  /** Heard before that, when its app is known. */
+  readonly enter: (trip: Trip, site: Site) => void
+  /** Heard of what was no request. */
+  readonly noise: (noise: Noise) => void
   /** A bug: the client of that moment pays for it, nobody else. */
   readonly report: (error: unknown) => void
 }
@@ -36,12 +41,11 @@ export function serve(visitor: Visitor, parts: Parts) {
   visitor.onClose(() => parts.note(trip))
   const asked = readRequest(visitor, parts.trust())
   // At once: the parser may find fault with the same request before the next tick.
-  if ('why' in asked) return answerPage(visitor, pages.refused(asked.status, asked.why), asked)
+  if ('why' in asked) return refuse(asked, visitor, trip)
   trip.asked = asked
   const site = parts.find(asked.hostname)
   if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
-  trip.app = site.route.app
-  trip.release = site.route.release
+  parts.enter(trip, site)
   const limits = site.limits(parts.limits)
   if (limits !== parts.limits) visitor.patience(Math.max(limits.answerMs, limits.streamIdleMs))
   if (asked.body !== 'none') parts.guard.watch(visitor, limits)
@@ -54,6 +58,12 @@ export function serve(visitor: Visitor, parts: Parts) {
       parts.report(error)
       visitor.cut()
     })
+}
+
+export function refuse(asked: Refused, visitor: Visitor, trip: Trip): void {
+  trip.refused = { id: asked.id, client: visitor.peer.address }
+  trip.fault = asked.why
+  answerPage(visitor, pages.refused(asked.status, asked.why), asked)
 }
 
 export interface Going {
@@ -80,8 +90,10 @@ export function passGates(
   return undefined
 }
 
-export function tell({ page, fields }: Verdict, { visitor, asked, site }: Going): void {
+export function tell({ page, fields }: Verdict, { visitor, asked, site, trip }: Going): void {
   if (visitor.closed) return
+  if (page.status >= 400) trip.fault ??= `${page.title}.`
+  if (page.status >= 500) trip.lost = true
   const html = page.html ?? site.route.pages?.[page.status]
   answerPage(visitor, html === undefined ? page : { ...page, html }, asked, { fields, dress: site.dress })
 }

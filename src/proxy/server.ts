@@ -3,13 +3,14 @@ import type { Socket } from 'node:net'
 
 import { type Asked, isWebSocket, readRequest } from './asked.ts'
 import { bareResponse } from './bare.ts'
+import type { Noise } from './books.ts'
 import type { Outcome } from './carry.ts'
 import { farewellTo } from './farewell.ts'
 import { answerPage, barePage, pages } from './pages.ts'
 import type { NoPlace, Place } from './places.ts'
-import { type Going, noPlace, type Parts, pageOf, passGates, serve, tell } from './serve.ts'
+import { type Going, noPlace, type Parts, pageOf, passGates, refuse, serve, tell } from './serve.ts'
 import { Trip } from './trip.ts'
-import { Visitor1 } from './visitor1.ts'
+import { peerOf, Visitor1 } from './visitor1.ts'
 import { upgrade } from './websocket.ts'
 
 /** Speaks HTTP/1.0 and 1.1 on whatever connections it is given, and hands each request on. */
@@ -68,18 +69,18 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
     let said: Visitor1 | undefined
     const visitor = () => {
       said ??= new Visitor1(req, bareResponse(req, socket), scheme)
+      trip.visitor = said
       return said
     }
     const silent = silentVisitor(req, socket, scheme)
     const trip = new Trip(silent)
     socket.once('close', () => parts.note(trip))
     const asked = readRequest(silent, parts.trust())
-    if ('why' in asked) return answerPage(visitor(), pages.refused(asked.status, asked.why), asked)
+    if ('why' in asked) return refuse(asked, visitor(), trip)
     trip.asked = asked
     const site = parts.find(asked.hostname)
     if (!site) return answerPage(visitor(), pages.unknownHost(asked.hostname), asked)
-    trip.app = site.route.app
-    trip.release = site.route.release
+    parts.enter(trip, site)
     const verdict = await passGates({ asked, visitor: silent, site })
     const going = (): Going => ({ visitor: visitor(), asked, site, trip })
     if (socket.destroyed) return
@@ -113,7 +114,8 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
       const done = parts.traffic.begin(upstream, { kind: 'websocket', end: farewell.say })
       trip.upstream = place.lane.name
       trip.release = place.release
-      const put = { limits: place.site.limits(limits), dress: place.site.dress }
+      if (tried !== undefined) trip.retries++
+      const put = { limits: place.site.limits(limits), dress: place.site.dress, trip }
       const outcome: Outcome = await upgrade(req, socket, asked, {
         upstream,
         head,
@@ -144,12 +146,15 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
     // Answers that are under way cannot be finished on a socket that Node has let go of.
     if ((socket as Answering)._httpMessage) return socket.destroy()
     const visitor = new Visitor1(req, bareResponse(req, socket), scheme)
-    const asked = readRequest(visitor, parts.trust())
-    answerPage(visitor, pages.refused(405, 'CONNECT is not answered here.'), asked)
+    const trip = new Trip(visitor)
+    visitor.onClose(() => parts.note(trip))
+    const { id } = readRequest(visitor, parts.trust())
+    refuse({ id, status: 405, why: 'CONNECT is not answered here.' }, visitor, trip)
   })
-  server.on('clientError', (error, socket) =>
-    refuseBytes(error, socket as Socket, lineOf(socket as Socket).newest),
-  )
+  server.on('clientError', (error, socket: Socket) => {
+    const refused = refuseBytes(error, socket, lineOf(socket).newest)
+    if (refused) parts.noise(refused)
+  })
   return server
 }
 
@@ -175,18 +180,24 @@ function closesOld({ httpVersionMinor, headers }: IncomingMessage): boolean {
 }
 
 /** Bytes that are no request. Answers to whole requests before them are finished; then the connection ends. */
-function refuseBytes(error: NodeJS.ErrnoException, socket: Socket, answer: ServerResponse | undefined) {
-  if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+function refuseBytes(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  answer: ServerResponse | undefined,
+): Noise | undefined {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   if (answer && !answer.writableFinished) {
     // Its own body is what is broken.
-    if (!answer.req.complete && !answer.writableEnded) return socket.destroy()
+    if (!answer.req.complete && !answer.writableEnded) return void socket.destroy()
     if (answer.shouldKeepAlive) answer.once('finish', () => socket.destroySoon())
     answer.shouldKeepAlive = false
     return
   }
   const [status, why] = faults[error.code ?? ''] ?? [400, 'It is not proper HTTP.']
+  const { address } = peerOf(socket)
   socket.write(barePage(pages.refused(status, why)))
   socket.destroySoon()
+  return { client: address, status, why }
 }
 
 const faults: Readonly<Record<string, readonly [number, string]>> = {

@@ -4,6 +4,8 @@ import type { Readable, Writable } from 'node:stream'
 export interface Visitor {
   readonly version: '1.0' | '1.1' | '2.0' | 'unknown'
   readonly scheme: 'http' | 'https'
+  /** `TLSv1.3`, where there is TLS. */
+  readonly tls: string | undefined
   readonly method: string
   /** The request target as it came: in origin, absolute or asterisk form; `:path` of HTTP/2. */
   readonly target: string
@@ -15,6 +17,8 @@ export interface Visitor {
   /** Of the connection that it came over, or of its stream where it shares the connection. */
   readonly flow: Flow
   readonly body: Readable
+  /** Bytes of the body, counted by whoever reads it. */
+  taken: number
   /** The request has arrived whole. */
   readonly received: boolean
   /** Known once the body has ended. */
@@ -66,4 +70,6 @@ export interface Peer {
   readonly port: number
   /** The port that was connected to. */
   readonly localPort: number
+  /** `TLSv1.3`, where there is TLS. */
+  readonly tls: string | undefined
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 import type { BeginOptions, Peer, Visitor } from './visitor.ts'
 
@@ -7,6 +8,7 @@ import type { BeginOptions, Peer, Visitor } from './visitor.ts'
 export class Visitor1 implements Visitor {
   readonly scheme: 'http' | 'https'
   status = 0
+  taken = 0
   bytes = 0
   private readonly req: IncomingMessage
   private readonly res: ServerResponse
@@ -29,6 +31,9 @@ export class Visitor1 implements Visitor {
   get version() {
     if (this.req.httpVersionMajor !== 1) return 'unknown'
     return this.req.httpVersionMinor === 0 ? '1.0' : '1.1'
+  }
+  get tls() {
+    return this.scheme === 'https' ? this.peer.tls : undefined
   }
   get method() {
     return this.req.method ?? ''
@@ -140,5 +145,6 @@ export function peerOf(socket: Socket): Peer {
     address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
     port: socket.remotePort ?? 0,
     localPort: socket.localPort ?? 0,
+    tls: (socket as Partial<TLSSocket>).getProtocol?.() ?? undefined,
   }
 }

@@ -14,6 +14,7 @@ export class Visitor2 implements Visitor, Flow {
   readonly peer: Peer
   trailers: readonly string[] = []
   status = 0
+  taken = 0
   bytes = 0
   bytesRead = 0
   private readonly stream: ServerHttp2Stream
@@ -54,6 +55,9 @@ export class Visitor2 implements Visitor, Flow {
     })
   }
 
+  get tls() {
+    return this.peer.tls
+  }
   get flow() {
     return this
   }

@@ -9,10 +9,12 @@ import { bareResponse } from './bare.ts'
 import type { Outcome } from './carry.ts'
 import { dial } from './dial.ts'
 import type { Farewell } from './farewell.ts'
+import { blame, faultOf } from './fault.ts'
 import { grouped, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
 import { passBody } from './plain.ts'
 import type { Dress } from './site.ts'
+import type { Trip } from './trip.ts'
 import { Visitor1 } from './visitor1.ts'
 
 export interface Upgrading {
@@ -21,6 +23,7 @@ export interface Upgrading {
   readonly limits: Limits
   readonly dress: Dress | undefined
   readonly farewell: Farewell
+  readonly trip: Trip
 }
 
 /** Passes a WebSocket through until either side ends it. http-proxy makes the request and pumps; heads, framing and failures are ours. */
@@ -28,10 +31,11 @@ export async function upgrade(
   req: IncomingMessage,
   socket: Socket,
   asked: Asked,
-  { upstream, head, limits, dress, farewell }: Upgrading,
+  { upstream, head, limits, dress, farewell, trip }: Upgrading,
 ): Promise<Outcome> {
-  const connection = await dial(upstream, limits.connectMs)
+  const connection = await dial(upstream, limits.connectMs, why => blame(trip, why))
   if (!connection) return 'again'
+  trip.connected()
   return new Promise(resolve => {
     let outgoing: ClientRequest | undefined
     const proxy = httpProxy.createProxyServer({ ignorePath: true })
@@ -45,7 +49,7 @@ export async function upgrade(
       connection.destroy()
       return resolve('unreachable')
     }
-    couple(outgoing, { req, socket, connection, asked, limits, dress, farewell, resolve })
+    couple(outgoing, { req, socket, connection, asked, limits, dress, farewell, trip, resolve })
   })
 }
 
@@ -72,6 +76,7 @@ interface Coupled {
   readonly limits: Limits
   readonly dress: Dress | undefined
   readonly farewell: Farewell
+  readonly trip: Trip
   readonly resolve: (outcome: Outcome) => void
 }
 
@@ -86,7 +91,7 @@ function carrier(connection: Socket): unknown {
 /** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
 function couple(
   outgoing: ClientRequest,
-  { req, socket, connection, asked, limits, dress, farewell, resolve }: Coupled,
+  { req, socket, connection, asked, limits, dress, farewell, trip, resolve }: Coupled,
 ) {
   const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
   for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
@@ -95,20 +100,26 @@ function couple(
     connection.destroySoon()
     resolve('answered')
   }
-  const giveUp = (outcome: Outcome) => {
+  const giveUp = (outcome: Outcome, why: string) => {
+    blame(trip, why)
     socket.off('close', gone)
     outgoing.destroy()
     resolve(socket.destroyed ? 'answered' : outcome)
   }
-  outgoing.setTimeout(limits.answerMs, () => giveUp('slow'))
-  outgoing.on('error', () => giveUp('unreachable'))
+  outgoing.setTimeout(limits.answerMs, () => giveUp('slow', `gave no answer in ${limits.answerMs / 1000} s`))
+  outgoing.on('error', error => giveUp('unreachable', faultOf(error)))
   outgoing.once('response', answer => {
     outgoing.setTimeout(limits.streamIdleMs)
-    refuse(answer, new Visitor1(req, bareResponse(req, socket), 'http'), asked, dress)
+    trip.answered()
+    trip.visitor = new Visitor1(req, bareResponse(req, socket), trip.visitor.scheme)
+    refuse(answer, trip, { asked, dress })
   })
   outgoing.once('upgrade', (answer, _same, head) => {
-    if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket') return giveUp('unreachable')
+    if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket')
+      return giveUp('unreachable', 'agreed to something else than a WebSocket')
     answer.headers = switchFields(answer, asked.id)
+    trip.answered()
+    count(socket, trip)
     connection.once('close', () => socket.destroySoon())
     pump!(answer, connection, head)
     farewell.follow(connection)
@@ -120,13 +131,29 @@ function couple(
   if (socket.destroyed) gone()
 }
 
+/** What goes through from here on, until the socket's end. */
+function count(socket: Socket, trip: Trip): void {
+  const { bytesRead, bytesWritten } = socket
+  trip.webSocket = true
+  // Heard before whoever tells of the trip.
+  socket.prependOnceListener('close', () => {
+    trip.visitor.taken = socket.bytesRead - bytesRead
+    trip.visitor.bytes = socket.bytesWritten - bytesWritten
+  })
+}
+
 /** The app's own words why there is no WebSocket. */
-function refuse(answer: IncomingMessage, visitor: Visitor1, { id }: Asked, dress: Dress | undefined): void {
+function refuse(
+  answer: IncomingMessage,
+  trip: Trip,
+  { asked, dress }: { asked: Asked; dress: Dress | undefined },
+): void {
+  const { visitor } = trip
   try {
-    const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', id]
+    const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', asked.id]
     const status = answer.statusCode!
     visitor.begin(status, answer.statusMessage ?? '', dress ? dress(status, fields) : fields)
-    passBody(answer, visitor)
+    passBody(answer, visitor, trip)
   } catch {
     visitor.cut()
   }

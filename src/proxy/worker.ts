@@ -4,11 +4,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { openLog } from '../log.ts'
 import { giveBackAtRest } from '../rest.ts'
 import { type Balance, openBalance } from './balance.ts'
+import { openBooks } from './books.ts'
 import { openCertificates } from './certificates.ts'
 import { openGuard } from './guard.ts'
+import { openJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
 import { openPlaces } from './places.ts'
+import { openReporter } from './report.ts'
 import { makeSecureServer, type SecureServer } from './secure.ts'
 import type { Parts } from './serve.ts'
 import { makeServer } from './server.ts'
@@ -24,6 +27,8 @@ const partMs = 1_500
 
 /** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
+/** For what is still to be written down at the end. */
+const writeMs = 1_000
 
 /** One worker: table and certificates in memory, servers on inherited sockets. It lives as long as the primary holds the channel. */
 function work() {
@@ -33,10 +38,25 @@ function work() {
   const certificates = openCertificates()
   const trust = trusting([])
   const balance = openBalance()
-  const places = openPlaces(balance)
+  let wrote: Record<string, number> = {}
+  const reporter = openReporter(take, report => say({ report }))
+  const journal = openJournal({ folder: process.argv[2]!, log, wrote: count })
+  const books = openBooks(journal)
+  const places = openPlaces(balance, books)
   const trials = openTrials()
   let serving: Serving | undefined
   let leaving = false
+
+  function count(path: string, bytes: number) {
+    wrote[path] = (wrote[path] ?? 0) + bytes
+    reporter.changed()
+  }
+
+  function take() {
+    const report = { wrote }
+    wrote = {}
+    return report
+  }
 
   async function obey(order: Order): Promise<unknown> {
     switch (order.verb) {
@@ -53,6 +73,7 @@ function work() {
         table.sync(order.routes)
         trials.sync(order.routes)
         certificates.sync(order.certificates)
+        books.sync(order.routes)
         return
       case 'point':
         table.point(order.route)
@@ -62,6 +83,10 @@ function work() {
       case 'forget':
         table.forget(order.app)
         trials.forget(order.app)
+        books.forget(order.app)
+        return
+      case 'rename':
+        books.rename(order.was, order.app)
         return
       case 'certificate':
         certificates.put(order.certificate)
@@ -94,7 +119,11 @@ function work() {
       limits,
       trust: () => trust,
       leaving: () => leaving,
-      note: trials.note,
+      ...{ enter: books.enter, noise: books.noise },
+      note: trip => {
+        trials.note(trip)
+        books.note(trip)
+      },
       report,
     }
     const http2 = makeServer2(parts)
@@ -124,12 +153,14 @@ function work() {
       const over = [traffic.quiet(limits.stopMs), traffic.part(partMs), ended]
       await Promise.race([Promise.all(over), pause(limits.stopMs)])
     }
+    await journal.close({ withinMs: writeMs })
+    await reporter.flush()
     process.exit(0)
   }
 
   process.on('message', ({ id, order }: SentOrder) => {
     obey(order).then(
-      value => say({ id, value }),
+      value => void say({ id, value }),
       error => {
         log.fatal({ err: error }, 'a worker cannot go on')
         process.exit(1)
@@ -141,7 +172,7 @@ function work() {
   // A terminal's Ctrl-C goes to the whole group; the primary decides.
   process.on('SIGINT', () => {})
   giveBackAtRest()
-  say('awake')
+  void say('awake')
 }
 
 interface Serving {
@@ -176,9 +207,12 @@ async function drain(
   return ended
 }
 
-function say(words: WorkerSays) {
-  // The primary may be gone: `disconnect` says so.
-  process.send?.(words, undefined, undefined, () => {})
+/** Settles when it is on its way. The primary may be gone: `disconnect` says so. */
+function say(words: WorkerSays): Promise<void> {
+  return new Promise(resolve => {
+    if (process.send) process.send(words, undefined, undefined, () => resolve())
+    else resolve()
+  })
 }
 
 work()

@@ -134,6 +134,7 @@ function listeningEdge(told: (Route | string)[]): Edge {
     forget: async app => void told.push(app),
     certificate: async () => undefined,
     forgetCertificate: async () => undefined,
+    rename: async () => undefined,
     drain: async () => 0,
     trial: async () => new Map(),
     pause: async () => undefined,

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http, { type RequestListener } from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 
 import type { Test } from 'tap'
 
 import { openBalance } from '../../src/proxy/balance.ts'
+import type { Noise } from '../../src/proxy/books.ts'
 import { openCertificates } from '../../src/proxy/certificates.ts'
 import { openGuard } from '../../src/proxy/guard.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
@@ -79,10 +80,13 @@ export async function stage(
   const all = { ...usualLimits, ...limits }
   const traffic = openTraffic()
   const upstreams = openUpstreams(all)
-  const places = openPlaces(openBalance())
   const guard = openGuard(all)
   const bugs: unknown[] = []
   const trips: Trip[] = []
+  const over = new EventEmitter()
+  const noises: Noise[] = []
+  const ejected: unknown[] = []
+  const places = openPlaces(openBalance(), { ejected: (...each) => ejected.push(each) })
   const table = openTable(routes)
   const trust = trusting(proxies)
   const parts: Parts = {
@@ -94,7 +98,15 @@ export async function stage(
     limits: all,
     trust: () => trust,
     leaving: () => false,
-    note: trip => trips.push(trip),
+    enter: (trip, { route }) => {
+      trip.app = route.app
+      trip.release = route.release
+    },
+    note: trip => {
+      trips.push(trip)
+      over.emit('trip')
+    },
+    noise: noise => noises.push(noise),
     report: error => bugs.push(error),
   }
   const server = makeServer(parts)
@@ -113,6 +125,13 @@ export async function stage(
     upstreams,
     places,
     trips,
+    /** Resolves when so many requests are over. */
+    tripped: async (count: number) => {
+      while (trips.length < count) await once(over, 'trip')
+      return trips as [Trip, ...Trip[]]
+    },
+    noises,
+    ejected,
     server,
     point: (...next: Route[]) => {
       table.sync(next)
