@@ -1,6 +1,7 @@
-import { bytesOf, msOf, networksOf, rateOf, switchOf } from '../core/proxy-values.ts'
+import { bytesOf, msOf, rateOf, switchOf } from '../core/proxy-values.ts'
 import { UserError } from '../errors.ts'
 import { whole } from '../plugin/args.ts'
+import { readNetworks } from '../plugin/networks.ts'
 import type { Property } from '../plugin/property.ts'
 
 /** Kept as it was typed, once it can be read. */
@@ -66,10 +67,10 @@ export const proxyProperties: readonly Property[] = [
     'allow',
     'Only these addresses may come: 192.0.2.7,10.0.0.0/8; cloudflare and private stand for theirs',
     {
-      read: as(networksOf),
+      read: as(readNetworks),
     },
   ),
-  property('deny', 'These addresses may not come', { read: as(networksOf) }),
+  property('deny', 'These addresses may not come', { read: as(readNetworks) }),
   property('sticky', 'A client stays with one container, by cookie: on, off', {
     fallback: 'off',
     read: as(switchOf),

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
-
-import { messageOf, UserError } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import { choice, option, optional, text } from '../plugin/args.ts'
-import { type CommandContext, defineCommand } from '../plugin/command.ts'
+import { defineCommand } from '../plugin/command.ts'
+import { readInput } from '../plugin/input.ts'
 import { readKey } from '../ssh/identity.ts'
 
 export const about = 'Manage the SSH keys that may come in'
@@ -15,7 +14,9 @@ export const commands = [
     about: 'Let a key in: the public key comes on stdin (on the host itself a file may be named)',
     args: { name: text('NAME', 'Whose key it is'), file: optional(text('FILE', '- for stdin')) },
     async run({ name, file }, context) {
-      const key = readKey(await keyText(file, context))
+      const usage = 'ssh-keys:add NAME'
+      const input = await readInput(context, { file, what: 'key', most: 64 * 1024, usage })
+      const key = readKey(input.toString('utf8'))
       const { fingerprint } = context.core.access.addKey(name, key)
       context.out(fingerprint)
     },
@@ -73,33 +74,4 @@ function forceFlag() {
     about: 'Even the last one',
     read: (words: readonly string[]) => words.length > 0,
   } as const
-}
-
-/** More than 64 KiB is no key; a terminal with nobody typing is not waited for. */
-async function keyText(file: string | undefined, { session }: CommandContext): Promise<string> {
-  if (file !== undefined && file !== '-') {
-    if (!session.local)
-      throw new UserError(
-        'no-file',
-        'A file can be named on the host itself only.',
-        `Send the key on stdin: ssh-keys:add NAME < ${file}`,
-      )
-    return readFile(file, 'utf8').catch((error: unknown) => {
-      throw new UserError(
-        'no-file',
-        `Cannot read ${file}: ${messageOf(error)}`,
-        `Send the key on stdin instead: ssh-keys:add NAME < ${file}`,
-      )
-    })
-  }
-  if (session.terminal)
-    throw new UserError('no-key', 'No key came in.', 'Send it on stdin: ssh HOST ssh-keys:add NAME < key.pub')
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of session.stdin as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > 64 * 1024) throw new UserError('no-key', 'That is too long to be a key.')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

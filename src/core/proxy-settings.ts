@@ -1,6 +1,7 @@
+import { readNetworks } from '../plugin/networks.ts'
 import type { Store } from '../store/store.ts'
 import type { AppName, Route, RouteLimits } from '../types.ts'
-import { bytesOf, msOf, networksOf, rateOf, switchOf } from './proxy-values.ts'
+import { bytesOf, msOf, rateOf, switchOf } from './proxy-values.ts'
 
 /** Where people's settings of the proxy are kept, under whichever of its names they were set. */
 export const proxyTopic = 'proxy'
@@ -13,7 +14,7 @@ export function settingsOf(app: AppName, { properties }: Settings): Partial<Rout
     const text = properties.get(proxyTopic, app, key) ?? properties.get(proxyTopic, undefined, key)
     return text === undefined ? undefined : as(text)
   }
-  const listed = (text: string) => Object.fromEntries(networksOf(text).map(each => [each, true as const]))
+  const listed = (text: string) => Object.fromEntries(readNetworks(text).map(each => [each, true as const]))
   const limits = present<RouteLimits>({
     bodyBytes: read('client-max-body-size', bytesOf),
     bodyIdleMs: longer(read('client-body-timeout', msOf), read('send-timeout', msOf)),

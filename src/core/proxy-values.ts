@@ -1,8 +1,5 @@
-import { isIP } from 'node:net'
-
 import { UserError } from '../errors.ts'
 import type { Route } from '../types.ts'
-import { knownNetworks } from './known-networks.ts'
 
 /** Texts that people give for settings of the proxy, as nginx reads them where it has the setting. Each throws UserError `bad-value`. */
 
@@ -57,26 +54,6 @@ export function rateOf(text: string): NonNullable<Route['rate']> {
   throw bad(
     `${text} is no rate.`,
     'Rates are so many requests per s, m or h, for each client: 10r/s, or 600r/m,burst=50.',
-  )
-}
-
-/** Addresses and networks, with commas or spaces between; `cloudflare` and `private` stand for many. */
-export function networksOf(text: string): readonly string[] {
-  const words = text.split(/[\s,]+/).filter(Boolean)
-  if (words.length === 0 || words.length > 1000) throw bad('These are no addresses.')
-  return words.flatMap(word =>
-    Object.hasOwn(knownNetworks, word) ? knownNetworks[word]! : [networkOf(word)],
-  )
-}
-
-export function networkOf(word: string): string {
-  const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(word) ?? []
-  const family = isIP(address)
-  if (family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128)) return word.toLowerCase()
-  const known = Object.keys(knownNetworks).join(' or ')
-  throw bad(
-    `${JSON.stringify(word)} is no address.`,
-    `Give addresses or networks, 192.0.2.7 or 10.0.0.0/8; or ${known}.`,
   )
 }
 

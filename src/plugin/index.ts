@@ -19,5 +19,7 @@ export type {
   ReleaseEvent,
   SourceEvent,
 } from './hooks.ts'
+export { type InputOptions, readInput } from './input.ts'
 export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
+export { readNetworks } from './networks.ts'
 export { defineReport, defineSet, type Property, type Topic } from './property.ts'

@@ -3,6 +3,7 @@ import type { AppName, Awaitable, Call } from '../types.ts'
 import { appName, appOrGlobal, choice, flag, keyFlag, option, optional, text } from './args.ts'
 import { type Command, defineCommand } from './command.ts'
 import type { Core } from './core.ts'
+import type { Context } from './define.ts'
 
 /** A value of a topic that a person sets for an app, for the host, or both. */
 export interface Property {
@@ -29,7 +30,7 @@ export interface Topic {
   /** Keys that people know from elsewhere and that cannot be set here: why, and what to do. */
   readonly instead?: Readonly<Record<string, string>>
   /** What a report shows besides the properties, in this order, for an app. */
-  readonly facts?: (app: AppName, core: Core) => Record<string, string> | Promise<Record<string, string>>
+  readonly facts?: (app: AppName, core: Core, context: Context) => Awaitable<Record<string, string>>
   readonly globalFacts?: (core: Core) => Record<string, string>
 }
 
@@ -47,14 +48,15 @@ export function defineReport(topic: Topic): Command {
       format: option('format', choice('stdout', 'json'), { about: 'stdout or json' }),
       key: keyFlag(`Only this value, bare: --${labelOf(topic)}-KEY`),
     },
-    async run({ app, global, format, key }, { core, out }) {
+    async run({ app, global, format, key }, context) {
+      const { core, out } = context
       const subjects = global
         ? [undefined]
         : app
           ? [core.apps.get(app).name]
           : core.apps.list().map(each => each.name)
       for (const subject of subjects) {
-        const rows = await rowsOf(topic, subject, core)
+        const rows = await rowsOf(topic, subject, context)
         if (key !== undefined) out(pick(topic, rows, key))
         else if (format === 'json') out(JSON.stringify(bothKeys(topic, rows)))
         else print(topic, subject, rows, out)
@@ -104,8 +106,9 @@ function settable(topic: Topic, key: string, app: AppName | undefined): Property
   return property
 }
 
-async function rowsOf(topic: Topic, app: AppName | undefined, core: Core): Promise<Rows> {
-  const rows: Rows = app ? { ...(await topic.facts?.(app, core)) } : { ...topic.globalFacts?.(core) }
+async function rowsOf(topic: Topic, app: AppName | undefined, context: Context): Promise<Rows> {
+  const { core } = context
+  const rows: Rows = app ? { ...(await topic.facts?.(app, core, context)) } : { ...topic.globalFacts?.(core) }
   for (const { key, where, fallback } of topic.properties ?? []) {
     const own = app && where !== 'global' ? core.properties.get(keptAs(topic), app, key) : undefined
     const global = where === 'app' ? undefined : core.properties.get(keptAs(topic), undefined, key)
