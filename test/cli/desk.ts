@@ -17,12 +17,12 @@ interface Said extends Partial<Pick<Session, 'by' | 'signal' | 'local'>> {
   readonly terminal?: Terminal
   /** Keys; null is the end of input. */
   readonly typed?: string | null
-  readonly input?: string
+  readonly input?: string | Buffer
 }
 
-/** The gate with all of Davit's commands, and some of the test's own, behind it. */
+/** The gate with all of Davit's commands, those of plugins, and some of the test's own, behind it. */
 export function desk(t: Test, more: readonly Command[] = [], given: Parameters<typeof workshop>[1] = {}) {
-  const { core, rooms, told } = workshop(t, given)
+  const { core, rooms, told, members } = workshop(t, given)
   const logged: Record<string, unknown>[] = []
   const log = pino(
     new Writable({
@@ -35,7 +35,12 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
   const context: Context = { ...member({ name: 'x', about: '', api: 1 }).context, core }
   const gits: (readonly string[])[] = []
   const desk: Desk = {
-    entries: new Map([...commands, ...more].map(command => [command.name, { command, context }])),
+    entries: new Map([
+      ...[...commands, ...more].map(command => [command.name, { command, context }] as const),
+      ...members.flatMap(({ plugin, context }) =>
+        (plugin.commands ?? []).map(command => [command.name, { command, context }] as const),
+      ),
+    ]),
     abouts,
     store: rooms.store,
     log,
@@ -70,5 +75,5 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
     return { code, stdout: stdout.text(), stderr: stderr.text() }
   }
   const audit = () => rooms.store.audit.list({ limit: 100 }).toReversed()
-  return { say, logged, gits, audit, core, rooms, told }
+  return { say, logged, gits, audit, core, rooms, told, members }
 }

@@ -31,6 +31,8 @@ export interface Workshop {
   readonly rooms: Rooms
   /** Everything the proxy was told, oldest first: a route, or the name of an app that went. */
   readonly told: readonly (Route | string)[]
+  /** The plugins with their contexts. */
+  readonly members: readonly Member[]
 }
 
 /** The workshop over a real store and real repositories in a folder of the test's own, with no engine and no proxy. */
@@ -75,7 +77,7 @@ export function workshop(
   }
   const core = createCore('0.0.0', rooms)
   members.push(...plugins.map(plugin => member(plugin, { core, dir })))
-  return { core, rooms, told }
+  return { core, rooms, told, members }
 }
 
 /** A plugin with a context for it, whose values are kept in memory. */
