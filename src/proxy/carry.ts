@@ -6,6 +6,7 @@ import { dial } from './dial.ts'
 import { blame, brokenOf } from './fault.ts'
 import { trailerFields, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
+import type { Dress } from './site.ts'
 import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -21,7 +22,7 @@ export interface Carrying {
   readonly limits: Limits
   readonly trip: Trip
   /** Changes the answer's fields before they are sent. */
-  readonly dress: ((status: number, fields: string[]) => string[]) | undefined
+  readonly dress: Dress | undefined
   /** The client takes the answer more slowly than it comes. */
   readonly stalled: () => void
   readonly done: (outcome: Outcome) => void
@@ -156,7 +157,7 @@ class Answer implements Dispatcher.DispatchHandler {
     try {
       // An announcement is taken at its word: where there is none, none are waited for.
       const trailers = raw.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'trailer')
-      visitor.begin(status, reason, dress ? dress(status, fields) : fields, { trailers })
+      visitor.begin(status, reason, dress ? dress(status, fields, asked) : fields, { trailers })
     } catch {
       blame(trip, 'gave an answer that cannot be passed on')
       this.giveUp('unreachable')

@@ -158,7 +158,7 @@ function head(
   const all = Object.entries(fields).flatMap(([name, value]) => [name, String(value)])
   all.push('X-Content-Type-Options', 'nosniff', 'X-Request-Id', asked.id)
   // What is left of a request that nobody takes is not read.
-  visitor.begin(status, '', dress ? dress(status, all) : all, { last: asked.body !== 'none' })
+  visitor.begin(status, '', dress ? dress(status, all, asked) : all, { last: asked.body !== 'none' })
 }
 
 /** As Node would name them, for what reads conditions and ranges. */

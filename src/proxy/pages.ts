@@ -1,6 +1,5 @@
 import type { Asked } from './asked.ts'
 import { valuesOf } from './fields.ts'
-import type { Dress } from './site.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What a visitor reads when no app answers: the fact, then the way out. */
@@ -94,7 +93,7 @@ export const pages = {
 export interface PageOptions {
   /** Of this answer, besides the page's own. */
   readonly fields?: readonly string[] | undefined
-  readonly dress?: Dress | undefined
+  readonly dress?: ((status: number, fields: string[]) => string[]) | undefined
 }
 
 /** Answers with a page: HTML for browsers, two plain lines for everything else. */

@@ -78,7 +78,7 @@ function converse(outgoing: ClientRequest, { visitor, asked, limits, trip, dress
     const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', asked.id]
     const status = answer.statusCode!
     try {
-      visitor.begin(status, answer.statusMessage ?? '', dress ? dress(status, fields) : fields, {
+      visitor.begin(status, answer.statusMessage ?? '', dress ? dress(status, fields, asked) : fields, {
         trailers: true,
       })
     } catch {

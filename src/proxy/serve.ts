@@ -95,7 +95,11 @@ export function tell({ page, fields }: Verdict, { visitor, asked, site, trip }: 
   if (page.status >= 400) trip.fault ??= `${page.title}.`
   if (page.status >= 500) trip.lost = true
   const html = page.html ?? site.route.pages?.[page.status]
-  answerPage(visitor, html === undefined ? page : { ...page, html }, asked, { fields, dress: site.dress })
+  const { dress } = site
+  answerPage(visitor, html === undefined ? page : { ...page, html }, asked, {
+    fields,
+    dress: dress && ((status, all) => dress(status, all, asked)),
+  })
 }
 
 function lead(passed: Going, parts: Parts) {
@@ -167,8 +171,8 @@ export const noPlace: Readonly<Record<NoPlace, Verdict>> = {
 }
 
 function withField([name, value]: readonly [string, string], dress: Dress | undefined): Dress {
-  return (status, fields) => {
+  return (status, fields, asked) => {
     fields.push(name, value)
-    return dress ? dress(status, fields) : fields
+    return dress ? dress(status, fields, asked) : fields
   }
 }

@@ -4,6 +4,7 @@ import { type Choice, openChoice } from './codings.ts'
 import { Compressing } from './compress.ts'
 import { dressOf } from './dress.ts'
 import { authGate } from './gates/auth.ts'
+import { httpsGate, type Secured, unsecured } from './gates/https.ts'
 import { listGate } from './gates/lists.ts'
 import { maintenanceGate } from './gates/maintenance.ts'
 import { openPasswords, type Passwords } from './gates/passwords.ts'
@@ -34,24 +35,26 @@ export interface Verdict {
   readonly fields?: readonly string[]
 }
 
-export type Dress = (status: number, fields: string[]) => string[]
+export type Dress = (status: number, fields: string[], asked: Asked) => string[]
 
-/** What a worker remembers of clients, whatever becomes of the routes: a new release gives nobody a fresh allowance. */
+/** What a worker knows and remembers, whatever becomes of the routes: a new release gives nobody a fresh allowance. */
 export interface Memory {
   readonly rates: Rates
   readonly passwords: Passwords
   readonly codings: Choice
+  readonly secured: Secured
 }
 
-export function openMemory(): Memory {
-  return { rates: openRates(), passwords: openPasswords(), codings: openChoice() }
+export function openMemory(secured: Secured = unsecured): Memory {
+  return { secured, rates: openRates(), passwords: openPasswords(), codings: openChoice() }
 }
 
 /** Who may not come at all is told first, then who comes too often; who is sent elsewhere needs no password here. */
-export function siteOf(route: Route, { rates, passwords, codings }: Memory): Site {
+export function siteOf(route: Route, { rates, passwords, codings, secured }: Memory): Site {
   const gates = [
     listGate(route.lists),
     rateGate(route, rates),
+    httpsGate(route, secured),
     redirectGate(route.redirects),
     maintenanceGate(route.maintenance),
     authGate(route.auth, passwords),
@@ -59,7 +62,7 @@ export function siteOf(route: Route, { rates, passwords, codings }: Memory): Sit
   return {
     route,
     gates: gates.filter(gate => gate !== undefined),
-    dress: dressOf(route),
+    dress: dressOf(route, secured),
     compress: route.compress === false ? undefined : visitor => new Compressing(visitor, codings),
     limits: limitsOver(route.limits),
   }

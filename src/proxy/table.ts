@@ -1,4 +1,5 @@
 import type { Route } from '../types.ts'
+import type { Secured } from './gates/https.ts'
 import { findByHostname } from './hostname.ts'
 import { openMemory, type Site, siteOf } from './site.ts'
 
@@ -13,10 +14,10 @@ export interface Table {
   forget(app: string): void
 }
 
-export function openTable(routes: readonly Route[] = []): Table {
+export function openTable(routes: readonly Route[] = [], secured?: Secured): Table {
   const byApp = new Map<string, Site>()
   const byDomain = new Map<string, Site>()
-  const memory = openMemory()
+  const memory = openMemory(secured)
 
   const forget = (app: string) => {
     const site = byApp.get(app)

@@ -152,7 +152,7 @@ function refuse(
   try {
     const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', asked.id]
     const status = answer.statusCode!
-    visitor.begin(status, answer.statusMessage ?? '', dress ? dress(status, fields) : fields)
+    visitor.begin(status, answer.statusMessage ?? '', dress ? dress(status, fields, asked) : fields)
     passBody(answer, visitor, trip)
   } catch {
     visitor.cut()

@@ -34,8 +34,8 @@ const writeMs = 1_000
 function work() {
   const log = openLog('proxy')
   const traffic = openTraffic()
-  const table = openTable()
   const certificates = openCertificates()
+  const table = openTable([], { has: certificates.has, port: () => serving?.httpsPort })
   const trust = trusting([])
   const balance = openBalance()
   let wrote: Record<string, number> = {}
@@ -129,7 +129,8 @@ function work() {
     const http2 = makeServer2(parts)
     const plain = makeServer(parts)
     await listen(plain, http)
-    if (https === undefined) return { plain, secure: undefined, http2, upstreams, limits }
+    if (https === undefined)
+      return { plain, secure: undefined, httpsPort: undefined, http2, upstreams, limits }
     const secure = makeSecureServer({
       ...{ certificates, limits, http2, report, guard: parts.guard },
       fallback: secrets.fallback,
@@ -137,7 +138,7 @@ function work() {
       http1: makeServer(parts, 'https'),
     })
     await listen(secure.server, https)
-    return { plain, secure, http2, upstreams, limits }
+    return { plain, secure, httpsPort: portOf(secure.server), http2, upstreams, limits }
   }
 
   /** Takes no more, finishes what it has, then ends; WebSockets end with it. */
@@ -179,9 +180,15 @@ interface Serving {
   readonly plain: Server
   /** None where nothing is served over TLS. */
   readonly secure: SecureServer | undefined
+  readonly httpsPort: number | undefined
   readonly http2: Server2
   readonly upstreams: Upstreams
   readonly limits: Limits
+}
+
+function portOf(server: Server): number | undefined {
+  const address = server.address()
+  return typeof address === 'object' ? address?.port : undefined
 }
 
 function listen(server: Server, fd: number): Promise<void> {

@@ -8,6 +8,7 @@ import type { Test } from 'tap'
 import { openBalance } from '../../src/proxy/balance.ts'
 import type { Noise } from '../../src/proxy/books.ts'
 import { openCertificates } from '../../src/proxy/certificates.ts'
+import type { Secured } from '../../src/proxy/gates/https.ts'
 import { openGuard } from '../../src/proxy/guard.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
 import { openPlaces } from '../../src/proxy/places.ts'
@@ -76,6 +77,7 @@ export async function stage(
   routes: readonly Route[],
   limits: Partial<Limits> = {},
   proxies: readonly string[] = [],
+  secured?: Secured,
 ) {
   const all = { ...usualLimits, ...limits }
   const traffic = openTraffic()
@@ -87,7 +89,7 @@ export async function stage(
   const noises: Noise[] = []
   const ejected: unknown[] = []
   const places = openPlaces(openBalance(), { ejected: (...each) => ejected.push(each) })
-  const table = openTable(routes)
+  const table = openTable(routes, secured)
   const trust = trusting(proxies)
   const parts: Parts = {
     find: table.find,
@@ -151,9 +153,10 @@ export async function secureStage(
     certificates = [],
   }: { limits?: Partial<Limits>; certificates?: readonly Certificate[] } = {},
 ) {
-  const plain = await stage(t, routes, limits)
-  const { parts } = plain
   const held = openCertificates(certificates)
+  let httpsPort = 0
+  const plain = await stage(t, routes, limits, [], { has: held.has, port: () => httpsPort })
+  const { parts } = plain
   const http1 = makeServer(parts, 'https')
   const http2 = makeServer2(parts)
   const secure = makeSecureServer({
@@ -162,7 +165,7 @@ export async function secureStage(
     fallback: await selfSigned(['no-certificate.invalid'], { days: 2 }),
     ticketKeys: randomBytes(48),
   })
-  const httpsPort = await listening(secure.server)
+  httpsPort = await listening(secure.server)
   t.teardown(async () => {
     secure.server.close()
     http1.closeAllConnections()

@@ -31,7 +31,7 @@ function placeOf({ to, status }: Redirect): Place {
 }
 
 /** A field's value holds no bytes but ASCII; whatever else came is written as in any URL. */
-function pathOf({ path }: Asked): string {
+export function pathOf({ path }: Asked): string {
   if (path === '*') return '/'
   return path.replace(/[^\x21-\x7e]/g, byte => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
