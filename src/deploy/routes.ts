@@ -60,7 +60,10 @@ export function createRoutes(cellar: Cellar): Routes {
   }
 
   const table = () => [...told.values()].map(each => each.route)
+  let complete = false
   cellar.edge.onConnect(() => {
+    // A proxy that is there before us goes on with what it was told last, until we know all of it.
+    if (!complete) return
     cellar.edge
       .sync(table())
       .catch((err: unknown) => cellar.log.warn({ err }, 'the proxy did not take the table'))
@@ -98,6 +101,7 @@ export function createRoutes(cellar: Cellar): Routes {
           await shaped(app, wanted(app, cellar), call).catch(() => asBefore(app, wanted(app, cellar))),
         )
       }
+      complete = true
       await cellar.edge.sync(table())
     },
   }

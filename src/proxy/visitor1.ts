@@ -10,6 +10,7 @@ export class Visitor1 implements Visitor {
   status = 0
   taken = 0
   bytes = 0
+  private from: Peer | undefined
   private readonly req: IncomingMessage
   private readonly res: ServerResponse
 
@@ -48,7 +49,9 @@ export class Visitor1 implements Visitor {
     return this.req.rawHeaders
   }
   get peer() {
-    return peerOf(this.req.socket)
+    // A socket that is closed knows no address any more.
+    this.from ??= peerOf(this.req.socket)
+    return this.from
   }
   get flow() {
     return this.req.socket

@@ -4,7 +4,8 @@ import { t } from 'tap'
 
 import { combinedOf, formOf, sentenceOf } from '../../src/edge/entries.ts'
 import { openLines } from '../../src/proxy/line.ts'
-import { backend, bareBackend, dial, routeTo, stage } from './stage.ts'
+import { ask2, secure, session } from './client2.ts'
+import { backend, bareBackend, dial, routeTo, secureStage, stage } from './stage.ts'
 
 const lines = openLines()
 const ended = 'Connection: close\r\n\r\n'
@@ -63,6 +64,20 @@ t.test(
     t.match(two, { bytes_in: 3, bytes_out: 8, status: 200 })
   },
 )
+
+t.test('over TLS a line tells its version, in HTTP/1.1 and HTTP/2 alike', async t => {
+  const app = await backend(t, (req, res) => req.resume().on('end', () => res.end('thanks')))
+  const box = await secureStage(t, [routeTo(app)])
+  const old = await secure(t, box.httpsPort, { ALPNProtocols: ['http/1.1'], maxVersion: 'TLSv1.2' })
+  old.write(`GET /1 HTTP/1.1\r\nHost: shop.test\r\n${ended}`)
+  await once(old, 'close')
+  const client = await session(t, box.httpsPort)
+  await ask2(client, '/2', { method: 'POST', body: 'four' })
+  const [one, two] = (await box.tripped(2)).map(trip => JSON.parse(lines.access(trip, 'json')))
+  t.match(one, { scheme: 'https', version: '1.1', tls: 'TLSv1.2', path: '/1', host: 'shop.test' })
+  t.match(two, { scheme: 'https', version: '2.0', tls: 'TLSv1.3', path: '/2', host: 'shop.test' })
+  t.match(two, { client: '127.0.0.1', bytes_in: 4, bytes_out: 6, status: 200 })
+})
 
 t.test('whatever a client says, a line is one line of plain ASCII, and no longer than it may be', async t => {
   const app = await backend(t, (_req, res) => res.end('ok'))
