@@ -32,6 +32,7 @@ export function receive(client: Connection, socket: Socket, reception: Reception
   let isOver = false
   let isExpelled = false
 
+  const identify = () => (isOver || fingerprint === undefined ? undefined : findIdentity(fingerprint))
   const lose = () => {
     isOver = true
     for (const session of sessions) session.lose()
@@ -53,7 +54,7 @@ export function receive(client: Connection, socket: Socket, reception: Reception
   })
   client.on('ready', () => {
     reception.signedIn()
-    watch({ client, socket, limits, expel, moves: flow.moves })
+    watch({ client, socket, limits, expel, moves: flow.moves, isKnown: () => identify() !== undefined })
   })
   client.on('end', lose)
   client.on('close', lose)
@@ -64,7 +65,6 @@ export function receive(client: Connection, socket: Socket, reception: Reception
     if (isOver || isFinishing || sessions.size >= limits.sessionsPerConnection) return reject()
     const asking = accept()
     if (!boundPackets(asking)) return expel('an absurd packet size')
-    const identify = () => (isOver || fingerprint === undefined ? undefined : findIdentity(fingerprint))
     const session = attend(asking, { identify, run, flow, log, expel })
     sessions.add(session)
     asking.on('close', () => sessions.delete(session))
@@ -98,12 +98,17 @@ interface Watched {
   readonly limits: Limits
   readonly expel: (reason: string) => void
   readonly moves: (now: number) => boolean
+  /** Its key may still come in. */
+  readonly isKnown: () => boolean
 }
 
 const exchangeMs = 30_000
 
-/** From the login on: new keys in time (RFC 4253 9), and no client that stopped reading or stalls an exchange of keys. */
-function watch({ client, socket, limits, expel, moves }: Watched): void {
+/**
+ * From the login on: new keys in time (RFC 4253 9), and no client that stopped reading, stalls an exchange of keys, or whose own key was
+ * removed meanwhile, by whatever way.
+ */
+function watch({ client, socket, limits, expel, moves, isKnown }: Watched): void {
   let renewedAt = Date.now()
   let renewedBytes = 0
   let exchangingSince: number | undefined
@@ -123,7 +128,8 @@ function watch({ client, socket, limits, expel, moves }: Watched): void {
     () => {
       const now = Date.now()
       exchangingSince = exchangesKeys(client) ? (exchangingSince ?? now) : undefined
-      if (exchangingSince !== undefined && now - exchangingSince > exchangeMs)
+      if (!isKnown()) expel('its key was removed')
+      else if (exchangingSince !== undefined && now - exchangingSince > exchangeMs)
         expel('an exchange of keys stalls')
       else if (!moves(now)) expel('it reads nothing')
       else renew()

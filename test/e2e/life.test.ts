@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 import t from 'tap'
 
-import { sandbox } from './sandbox.ts'
+import { run, sandbox } from './sandbox.ts'
 
 t.test('the life of an app', async t => {
   const box = await sandbox(t)
@@ -59,6 +61,33 @@ t.test('the life of an app', async t => {
     await once(child, 'close')
     t.match((await box.ssh('logs shop -n 1 -p worker.1')).stdout, /shop\[worker\.1\]: /)
     t.match(await box.ssh('logs shop -n none'), { code: 1, stderr: /not a whole number/ })
+  })
+
+  t.test('a key that is removed ends what runs with it, and may say that of itself', async t => {
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(box.dir, 'bob')])
+    const letIn = async () => box.ssh('ssh-keys:add bob', { input: await readFile(join(box.dir, 'bob.pub')) })
+    // Not by the usual configuration, which would fall back to the usual key.
+    const options = [
+      ...['IdentitiesOnly=yes', 'IdentityAgent=none', 'BatchMode=yes', 'StrictHostKeyChecking=no'],
+      ...[`UserKnownHostsFile=${join(box.dir, 'known_hosts')}`, `ControlPath=${join(box.dir, 'bob.mux')}`],
+    ].flatMap(each => ['-o', each])
+    const bob = ['-F', '/dev/null', '-i', join(box.dir, 'bob'), '-p', `${box.sshPort}`, ...options]
+    const as = (...words: string[]) => box.sshProcess([...bob, ...words])
+    t.match(await letIn(), { code: 0 })
+    const following = as('-M', 'davit@127.0.0.1', 'logs shop -t')
+    const closed = once(following, 'close')
+    const [first] = await once(following.stdout!, 'data')
+    t.match(String(first), /shop\[/)
+    t.match(await box.ssh('ssh-keys:remove bob'), { code: 0, stdout: /^Removed bob/ })
+    t.not((await closed)[0], 0)
+    const [code] = await once(as('davit@127.0.0.1', 'apps:list'), 'close')
+    t.equal(code, 255, 'nor is anything new begun over his connection')
+
+    t.match(await letIn(), { code: 0 })
+    const himself = as('davit@127.0.0.1', 'ssh-keys:remove bob')
+    const [said] = await once(himself.stdout!, 'data')
+    t.match(String(said), /^Removed bob/)
+    t.same(await once(himself, 'close'), [0, null])
   })
 
   t.test('scale starts what is missing and ends what is too much', async t => {

@@ -185,6 +185,29 @@ t.test('several commands share a connection, and one that goes is aborted alone'
   t.equal(await aborted.next(), 'first')
 })
 
+t.test('a key that is removed ends what runs with it, and nothing else', async t => {
+  const over = waitable<string>()
+  const door = await openDoor(t, async ({ by, stdout, signal }) => {
+    stdout.write('on')
+    await Promise.race([once(signal, 'abort'), last])
+    over.give(`${by.person} ${signal.aborted ? 'cut off' : 'finished'}`)
+    return 0
+  })
+  const { promise: last, resolve: finish } = Promise.withResolvers<void>()
+  const key = door.key('ecdsa')
+  const removed = door.start(['wait'], { key })
+  const removedClosed = once(removed, 'close')
+  const stays = door.start(['wait'])
+  const staysClosed = once(stays, 'close')
+  await Promise.all([once(removed.stdout!, 'data'), once(stays.stdout!, 'data')])
+  door.forget(key)
+  t.equal(await over.next(), 'ecdsa cut off')
+  t.same(await removedClosed, [255, null])
+  finish()
+  t.equal(await over.next(), 'ed25519 finished')
+  t.same(await staysClosed, [0, null])
+})
+
 t.test('no subsystem, copy or forwarding is served', async t => {
   const door = await openDoor(t, async () => 0)
   t.match(await door.ssh(['-s', 'sftp']), { code: /[^0]/ })
