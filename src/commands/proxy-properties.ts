@@ -100,6 +100,16 @@ export const proxyProperties: readonly Property[] = [
     fallback: 'false',
     read: as(switchOf),
   }),
+  property(
+    'trusted-proxies',
+    'Proxies in front of this one, whose X-Forwarded-For counts: cloudflare, private, or addresses',
+    { where: 'global', read: as(readNetworks) },
+  ),
+  property('proxy-protocol', 'Connections from trusted proxies begin with where they came from: on, off', {
+    where: 'global',
+    fallback: 'off',
+    read: as(switchOf),
+  }),
   property('access-log-format', 'How requests are written down: json, combined', {
     fallback: 'json',
     read: oneOf('json', 'combined'),

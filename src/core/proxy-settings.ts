@@ -1,3 +1,4 @@
+import type { EdgeOptions } from '../edge/wire.ts'
 import { readNetworks } from '../plugin/networks.ts'
 import type { Store } from '../store/store.ts'
 import type { AppName, Route, RouteLimits } from '../types.ts'
@@ -42,6 +43,16 @@ export function settingsOf(app: AppName, { properties }: Settings): Partial<Rout
     log:
       read('access-log-path', String) === 'off' ? 'off' : (read('access-log-format', String) as Route['log']),
   })!
+}
+
+/** What people set for the whole instance. */
+export function optionsOf({ properties }: Settings): EdgeOptions {
+  const read = (key: string) => properties.get(proxyTopic, undefined, key)
+  const trusted = read('trusted-proxies')
+  return {
+    trustedProxies: trusted === undefined ? [] : readNetworks(trusted),
+    proxyProtocol: switchOf(read('proxy-protocol') ?? 'off'),
+  }
 }
 
 /** The domains of an app that is not to be reached by the proxy lead nowhere. */

@@ -1,4 +1,3 @@
-import { routeOf } from '../edge/route.ts'
 import { messageOf, UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import { getApp } from './apps.ts'
@@ -10,19 +9,14 @@ export function createRoutesView(rooms: Rooms): Core['routes'] {
 
     async refresh(name, call) {
       if (name !== undefined) return rooms.routes.refresh(getApp(name, rooms), call)
-      const failed: string[] = []
-      for (const app of rooms.store.apps.list().filter(each => !each.retired)) {
-        await rooms.routes.refresh(app, call).catch((error: unknown) => {
-          failed.push(`${app.name}: ${messageOf(error)}`)
-        })
-      }
+      const failed = await rooms.routes.refreshAll(call)
       if (failed.length > 0)
         throw new UserError('refresh-failed', failed.join('\n'), 'The others are as set.')
     },
 
     async fault(name, call) {
       try {
-        routeOf(await rooms.routes.shaped(getApp(name, rooms), call))
+        await rooms.routes.shaped(getApp(name, rooms), call)
         return undefined
       } catch (error) {
         return messageOf(error)

@@ -1,7 +1,9 @@
 import { hostnamesOf } from '../core/domains.ts'
-import { isOffProxy, settingsOf } from '../core/proxy-settings.ts'
+import { isOffProxy, optionsOf, settingsOf } from '../core/proxy-settings.ts'
 import type { Cellar } from '../core/rooms.ts'
 import { ownCall } from '../core/rooms.ts'
+import { routeOf } from '../edge/route.ts'
+import { messageOf, UserError } from '../errors.ts'
 import type { App, AppName, Call, Container, Release, Route } from '../types.ts'
 import { isStopped } from './deploy.ts'
 import { siteIn, sitePath } from './site.ts'
@@ -14,6 +16,8 @@ export interface Routes {
   tryOut(app: App, trial: Trial, call: Call): Promise<void>
   /** The app's domains as they are now, to where they lead already: a change under way keeps its say over containers. */
   refresh(app: App, call: Call): Promise<void>
+  /** Every app's, and what counts for the whole instance, at once. Answers why some are as they were. */
+  refreshAll(call: Call): Promise<readonly string[]>
   /** The route as it would be told now. */
   shaped(app: App, call: Call): Promise<Route>
   /** To the live release and the wanted containers, even where a plugin that shapes routes fails: takes a pointing back. */
@@ -52,21 +56,22 @@ export function createRoutes(cellar: Cellar): Routes {
   }
   const shaped = async (app: App, aim: Aim, call: Call): Promise<Told> => ({
     aim,
-    route: await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call),
+    route: sound(await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call)),
   })
   const asBefore = (app: App, aim: Aim): Told => {
     const { files: _, canary: __, release: ___, ...before } = told.get(app.name)?.route ?? {}
     return { aim, route: { ...before, ...plainRoute(app, aim, cellar) } }
   }
 
-  const table = () => [...told.values()].map(each => each.route)
+  const sync = () => {
+    const routes = [...told.values()].map(each => each.route)
+    return cellar.edge.sync(routes, [], optionsOf(cellar.store))
+  }
   let complete = false
   cellar.edge.onConnect(() => {
     // A proxy that is there before us goes on with what it was told last, until we know all of it.
     if (!complete) return
-    cellar.edge
-      .sync(table())
-      .catch((err: unknown) => cellar.log.warn({ err }, 'the proxy did not take the table'))
+    sync().catch((err: unknown) => cellar.log.warn({ err }, 'the proxy did not take the table'))
   })
 
   return {
@@ -77,6 +82,17 @@ export function createRoutes(cellar: Cellar): Routes {
       inTurn(app.name, async () =>
         tell(app, await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)),
       ),
+    async refreshAll(call) {
+      const failed: string[] = []
+      for (const app of cellar.store.apps.list().filter(each => !each.retired)) {
+        await inTurn(app.name, async () => {
+          const aim = told.get(app.name)?.aim ?? wanted(app, cellar)
+          told.set(app.name, await shaped(app, aim, call))
+        }).catch((error: unknown) => failed.push(`${app.name}: ${messageOf(error)}`))
+      }
+      await sync()
+      return failed
+    },
     shaped: async (app, call) =>
       (await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)).route,
     pointBack: (app, call) =>
@@ -102,8 +118,22 @@ export function createRoutes(cellar: Cellar): Routes {
         )
       }
       complete = true
-      await cellar.edge.sync(table())
+      await sync()
     },
+  }
+}
+
+/** As the proxy will read it: one that it cannot take would cost every app its connection to the proxy. */
+function sound(route: Route): Route {
+  try {
+    return routeOf(route)
+  } catch (error) {
+    throw new UserError(
+      'bad-route',
+      `The proxy cannot take the route of ${route.app}: ${messageOf(error)}.`,
+      'A plugin has shaped it so.',
+      { cause: error },
+    )
   }
 }
 

@@ -2,11 +2,19 @@ import { connect, type Socket } from 'node:net'
 
 import { messageOf, UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Certificate, Route } from '../types.ts'
+import type { Route } from '../types.ts'
 import { frame, readFrames } from './frames.ts'
 import { answerOf } from './shape.ts'
 import { listOf, mapOf, objectOf, wholeOf } from './values.ts'
-import { type Answer, type Edge, type ReleaseCounts, type Request, type Stats, wireVersion } from './wire.ts'
+import {
+  type Answer,
+  type Edge,
+  type ReleaseCounts,
+  type Request,
+  type Stats,
+  usualOptions,
+  wireVersion,
+} from './wire.ts'
 
 /** How long a call waits for a connection, and beyond its own time for an answer. */
 const patienceMs = 10_000
@@ -30,10 +38,11 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
   }
 
   return {
-    sync: async (routes: readonly Route[], certificates: readonly Certificate[] = []) => {
-      const refused = await call({ verb: 'sync', routes, certificates })
+    sync: async (routes, certificates = [], options = usualOptions) => {
+      const refused = await call({ verb: 'sync', routes, certificates, options })
       return Array.isArray(refused) ? refused.map(String) : []
     },
+    options: async options => void (await call({ verb: 'options', options })),
     point: async (route: Route) => void (await call({ verb: 'point', route })),
     forget: async (app: string) => void (await call({ verb: 'forget', app })),
     certificate: async certificate => void (await call({ verb: 'certificate', certificate })),

@@ -111,13 +111,15 @@ function listsOf(value: unknown): NonNullable<Route['lists']> {
 }
 
 function addressesOf(value: unknown): Addresses {
-  return mapOf(value, 'addresses', each => {
-    const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(each) ?? []
-    const family = isIP(address)
-    if (family === 0 || Number(bits ?? 0) > (family === 4 ? 32 : 128))
-      throw new Error(`${each} is no address`)
-    return [each, true]
-  })
+  return mapOf(value, 'addresses', each => [networkOf(each), true])
+}
+
+/** An address, or a network in CIDR form. */
+export function networkOf(text: string): string {
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const family = isIP(address)
+  if (family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128)) return text
+  throw new Error(`${text} is no address`)
 }
 
 function headersOf(value: unknown): Readonly<Record<string, string>> {

@@ -1,7 +1,7 @@
 import type { Certificate, Route } from '../types.ts'
-import { appOf, domainOf, routeOf } from './route.ts'
-import { listOf, objectOf, textOf, wholeOf } from './values.ts'
-import type { Answer, Framed, Request } from './wire.ts'
+import { appOf, domainOf, networkOf, routeOf } from './route.ts'
+import { listOf, objectOf, textOf, wholeOf, yesOrNo } from './values.ts'
+import type { Answer, EdgeOptions, Framed, Request } from './wire.ts'
 
 /** What came over the wire or from a file as what it ought to be, copied field by field; throws an Error that says what is wrong. */
 
@@ -17,7 +17,10 @@ export function requestOf(value: unknown): Framed<Request> {
         verb: 'sync',
         routes: routesOf(message.routes),
         certificates: listOf(message.certificates, 'certificates').map(certificateOf),
+        options: optionsOf(message.options),
       }
+    case 'options':
+      return { id, verb: 'options', options: optionsOf(message.options) }
     case 'point':
       return { id, verb: 'point', route: routeOf(message.route) }
     case 'forget':
@@ -66,6 +69,16 @@ export function answerOf(value: unknown): Framed<Answer> {
 
 export function routesOf(value: unknown): readonly Route[] {
   return listOf(value, 'routes').map(routeOf)
+}
+
+export function optionsOf(value: unknown): EdgeOptions {
+  const { trustedProxies, proxyProtocol } = objectOf(value, 'options')
+  return {
+    trustedProxies: listOf(trustedProxies, 'trustedProxies').map(each =>
+      networkOf(textOf(each, 'network', 100)),
+    ),
+    proxyProtocol: yesOrNo(proxyProtocol, 'proxyProtocol'),
+  }
 }
 
 const longestName = 300

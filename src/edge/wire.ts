@@ -16,7 +16,10 @@ export type Request =
       readonly verb: 'sync'
       readonly routes: readonly Route[]
       readonly certificates: readonly Certificate[]
+      readonly options: EdgeOptions
     }
+  /** What counts for the whole instance, from now on. */
+  | { readonly verb: 'options'; readonly options: EdgeOptions }
   | { readonly verb: 'point'; readonly route: Route }
   /** Takes the app out of the table, and its logs away. */
   | { readonly verb: 'forget'; readonly app: string }
@@ -43,6 +46,16 @@ export type Request =
   | { readonly verb: 'forgetCertificate'; readonly name: string }
   | { readonly verb: 'stats' }
 
+/** What counts for the whole instance, whatever the app. */
+export interface EdgeOptions {
+  /** Addresses and networks (CIDR) of proxies in front of this one, whose word on clients is taken. */
+  readonly trustedProxies: readonly string[]
+  /** Each connection from them begins with where it came from. */
+  readonly proxyProtocol: boolean
+}
+
+export const usualOptions: EdgeOptions = { trustedProxies: [], proxyProtocol: false }
+
 export type Answer =
   | { readonly ok: true; readonly value?: unknown }
   | { readonly ok: false; readonly error: string }
@@ -67,7 +80,12 @@ export interface Stats {
 /** The daemon's side. Calls wait for the proxy to be there (up to 10 s), then fail with UserError `proxy-away`. */
 export interface Edge {
   /** Answers what is wrong with each certificate that could not be taken. */
-  sync(routes: readonly Route[], certificates?: readonly Certificate[]): Promise<readonly string[]>
+  sync(
+    routes: readonly Route[],
+    certificates?: readonly Certificate[],
+    options?: EdgeOptions,
+  ): Promise<readonly string[]>
+  options(options: EdgeOptions): Promise<void>
   point(route: Route): Promise<void>
   forget(app: string): Promise<void>
   /** Its logs and counters follow an app to its new name. The routes are told apart from this. */

@@ -23,7 +23,7 @@ export interface FleetOptions {
   readonly sockets: HeldSockets
   readonly limits: Limits
   /** What is in force now, for a worker that begins. */
-  readonly state: () => Pick<Order & { verb: 'start' }, 'routes' | 'certificates' | 'secrets'>
+  readonly state: () => Pick<Order & { verb: 'start' }, 'routes' | 'certificates' | 'options' | 'secrets'>
   /** Folder of the log files. */
   readonly logs: string
   readonly hear: (report: Report) => void

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { ReleaseCounts } from '../edge/wire.ts'
+import type { EdgeOptions } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
 import { type Logger, openLog } from '../log.ts'
 import type { Settings } from '../settings.ts'
@@ -15,6 +15,7 @@ import { keepSecrets } from './secrets.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 import { takeSockets } from './sockets.ts'
 import { openTable, type Table } from './table.ts'
+import { sumOf, type TrialCounts } from './trial.ts'
 
 const tidyMs = 3600 * 1000
 
@@ -37,6 +38,7 @@ export async function proxy(settings: Settings): Promise<void> {
   const known: Known = {
     table: openTable(await snapshot.loadRoutes()),
     certificates: openCertificates(usable(await snapshot.loadCertificates(), log)),
+    options: await snapshot.loadOptions(),
   }
   const change = changes(known, snapshot, { log, follow })
   const secrets = await keepSecrets(ticketKeys => {
@@ -52,6 +54,7 @@ export async function proxy(settings: Settings): Promise<void> {
     state: () => ({
       routes: known.table.routes(),
       certificates: known.certificates.all(),
+      options: known.options,
       secrets: secrets.now(),
     }),
     logs,
@@ -94,6 +97,7 @@ export async function proxy(settings: Settings): Promise<void> {
 interface Known {
   readonly table: Table
   readonly certificates: Certificates
+  options: EdgeOptions
 }
 
 interface Change {
@@ -101,7 +105,7 @@ interface Change {
   apply(known: Known): void
   /** Told to the workers. */
   readonly order: Verb
-  readonly keeps: readonly ('routes' | 'certificates')[]
+  readonly keeps: readonly ('routes' | 'certificates' | 'options')[]
   readonly value?: unknown
 }
 
@@ -114,6 +118,14 @@ function changeOf(request: Verb): Change | undefined {
       return { order: request, keeps: ['routes'], apply: ({ table }) => table.point(request.route) }
     case 'forget':
       return { order: request, keeps: ['routes'], apply: ({ table }) => table.forget(request.app) }
+    case 'options':
+      return {
+        order: request,
+        keeps: ['options'],
+        apply: known => {
+          known.options = request.options
+        },
+      }
     case 'rename':
       return { order: request, keeps: [], apply: () => undefined }
     case 'certificate':
@@ -140,10 +152,11 @@ function syncOf(request: Verb & { verb: 'sync' }): Change {
   const certificates = sound(request.certificates, why => refused.push(why))
   return {
     order: { ...request, certificates },
-    keeps: ['routes', 'certificates'],
+    keeps: ['routes', 'certificates', 'options'],
     apply: known => {
       known.table.sync(request.routes)
       known.certificates.sync(certificates)
+      known.options = request.options
     },
     value: refused,
   }
@@ -183,6 +196,7 @@ function changes(
       if (keeps.includes('certificates')) {
         await snapshot.saveCertificates(known.certificates.all()).catch(lost)
       }
+      if (keeps.includes('options')) await snapshot.saveOptions(known.options).catch(lost)
       return value
     })
     last = next.catch(() => {})
@@ -201,31 +215,13 @@ async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
     await fleet.ask(request)
     return undefined
   }
-  if (request.verb === 'trial') return summed((await fleet.ask(request)) as Trial[])
+  if (request.verb === 'trial') return sumOf((await fleet.ask(request)) as TrialCounts[])
   const counts = (await fleet.ask(request)) as { requests: number; inFlight: number }[]
   return {
     workers: counts.length,
     requests: counts.reduce((sum, { requests }) => sum + requests, 0),
     inFlight: counts.reduce((sum, { inFlight }) => sum + inFlight, 0),
   }
-}
-
-type Trial = Readonly<Record<string, ReleaseCounts>>
-
-function summed(trials: readonly Trial[]): Trial {
-  const releases = new Set(trials.flatMap(each => Object.keys(each)))
-  return Object.fromEntries(
-    [...releases].map(release => {
-      const each = trials.flatMap(trial => trial[release] ?? [])
-      const total = (of: (counts: ReleaseCounts) => number) =>
-        each.reduce((sum, counts) => sum + of(counts), 0)
-      const buckets = each[0]!.buckets.map((_, at) => total(counts => counts.buckets[at] ?? 0))
-      return [
-        release,
-        { requests: total(counts => counts.requests), failed: total(counts => counts.failed), buckets },
-      ]
-    }),
-  )
 }
 
 /** Why the proxy ends. The channel's end means that the supervisor is gone. */

@@ -1,4 +1,4 @@
-import type { Request } from '../edge/wire.ts'
+import type { EdgeOptions, Request } from '../edge/wire.ts'
 import type { Certificate, Route } from '../types.ts'
 import type { Limits } from './limits.ts'
 import type { Report } from './report.ts'
@@ -12,6 +12,7 @@ export type Order =
       readonly https: number | undefined
       readonly routes: readonly Route[]
       readonly certificates: readonly Certificate[]
+      readonly options: EdgeOptions
       readonly secrets: Secrets
       readonly limits: Limits
     }

@@ -2,8 +2,9 @@ import { constants } from 'node:fs'
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-import { certificateOf, routesOf } from '../edge/shape.ts'
+import { certificateOf, optionsOf, routesOf } from '../edge/shape.ts'
 import { listOf, textOf } from '../edge/values.ts'
+import { type EdgeOptions, usualOptions } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { openSeal, type Seal } from '../seal.ts'
@@ -15,6 +16,8 @@ export interface Snapshot {
   saveRoutes(routes: readonly Route[]): Promise<void>
   loadCertificates(): Promise<readonly Certificate[]>
   saveCertificates(certificates: readonly Certificate[]): Promise<void>
+  loadOptions(): Promise<EdgeOptions>
+  saveOptions(options: EdgeOptions): Promise<void>
 }
 
 const version = 1
@@ -25,6 +28,15 @@ export function openSnapshot(dir: string, log: Logger): Snapshot {
   return {
     loadRoutes: () => load(join(dir, 'table.json'), file => routesOf(file.routes), log),
     saveRoutes: routes => replace(join(dir, 'table.json'), { version, routes }),
+    loadOptions: async () => {
+      const [options = usualOptions] = await load(
+        join(dir, 'options.json'),
+        file => [optionsOf(file.options)],
+        log,
+      )
+      return options
+    },
+    saveOptions: options => replace(join(dir, 'options.json'), { version, options }),
     loadCertificates: async () =>
       seal
         ? load(join(dir, 'certificates.json'), file => listOf(file.sealed, 'sealed').map(opened(seal)), log)

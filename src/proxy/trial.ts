@@ -58,3 +58,23 @@ const bucketCount = 80
 function bucketOf(ms: number): number {
   return Math.max(0, Math.min(bucketCount - 1, Math.round(Math.log2(Math.max(ms, 1)) * 4)))
 }
+
+/** By release. */
+export type TrialCounts = Readonly<Record<string, ReleaseCounts>>
+
+/** Of all workers together. */
+export function sumOf(trials: readonly TrialCounts[]): TrialCounts {
+  const releases = new Set(trials.flatMap(each => Object.keys(each)))
+  return Object.fromEntries(
+    [...releases].map(release => {
+      const each = trials.flatMap(trial => trial[release] ?? [])
+      const total = (of: (counts: ReleaseCounts) => number) =>
+        each.reduce((sum, counts) => sum + of(counts), 0)
+      const buckets = each[0]!.buckets.map((_, at) => total(counts => counts.buckets[at] ?? 0))
+      return [
+        release,
+        { requests: total(counts => counts.requests), failed: total(counts => counts.failed), buckets },
+      ]
+    }),
+  )
+}

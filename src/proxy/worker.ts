@@ -1,6 +1,7 @@
 import net, { type Server } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
+import type { EdgeOptions } from '../edge/wire.ts'
 import { openLog } from '../log.ts'
 import { giveBackAtRest } from '../rest.ts'
 import { type Balance, openBalance } from './balance.ts'
@@ -19,7 +20,7 @@ import { makeServer2, type Server2 } from './server2.ts'
 import { openTable } from './table.ts'
 import { openTraffic, type Traffic } from './traffic.ts'
 import { openTrials } from './trial.ts'
-import { trusting } from './trust.ts'
+import { addressesOf, trusting } from './trust.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
 
 /** For WebSockets to be closed from the other side too. */
@@ -36,7 +37,8 @@ function work() {
   const traffic = openTraffic()
   const certificates = openCertificates()
   const table = openTable([], { has: certificates.has, port: () => serving?.httpsPort })
-  const trust = trusting([])
+  let trust = trusting([])
+  let isTrusted = addressesOf([])
   const balance = openBalance()
   let wrote: Record<string, number> = {}
   const reporter = openReporter(take, report => say({ report }))
@@ -58,12 +60,18 @@ function work() {
     return report
   }
 
+  function heed({ trustedProxies }: EdgeOptions) {
+    trust = trusting(trustedProxies)
+    isTrusted = addressesOf(trustedProxies)
+  }
+
   async function obey(order: Order): Promise<unknown> {
     switch (order.verb) {
       case 'start':
         table.sync(order.routes)
         trials.sync(order.routes)
         certificates.sync(order.certificates)
+        heed(order.options)
         serving = await serve(order)
         return
       case 'tickets':
@@ -74,6 +82,10 @@ function work() {
         trials.sync(order.routes)
         certificates.sync(order.certificates)
         books.sync(order.routes)
+        heed(order.options)
+        return
+      case 'options':
+        heed(order.options)
         return
       case 'point':
         table.point(order.route)
@@ -114,7 +126,7 @@ function work() {
       find: table.find,
       upstreams,
       places,
-      guard: openGuard(limits),
+      guard: openGuard(limits, address => isTrusted?.(address) ?? false),
       traffic,
       limits,
       trust: () => trust,

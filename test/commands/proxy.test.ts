@@ -111,6 +111,24 @@ t.test('what Dokku has and Davit does otherwise says how', async t => {
   t.match(await say('proxy:set --help'), { stdout: /client-max-body-size +Longest body/ })
 })
 
+t.test('whose word on clients counts is said for the whole instance', async t => {
+  const { say, options } = await house(t)
+  t.match(await say("proxy:set --global trusted-proxies 'cloudflare 10.0.0.0/8'"), { code: 0, stderr: '' })
+  const { trustedProxies, proxyProtocol } = options.at(-1)!
+  t.ok(trustedProxies.includes('173.245.48.0/20') && trustedProxies.includes('2400:cb00::/32'))
+  t.equal(trustedProxies.at(-1), '10.0.0.0/8')
+  t.equal(proxyProtocol, false)
+  await say('proxy:set --global proxy-protocol on')
+  t.equal(options.at(-1)!.proxyProtocol, true)
+  t.match(await say('proxy:set shop trusted-proxies private'), {
+    code: 1,
+    stderr: /only be specified globally/,
+  })
+  t.match(await say('proxy:set --global trusted-proxies akamai'), { code: 1, stderr: /is no address/ })
+  await say('proxy:set --global trusted-proxies')
+  t.same(options.at(-1), { trustedProxies: [], proxyProtocol: true })
+})
+
 t.test('an app is taken off the web and put back', async t => {
   const { say, last } = await house(t)
   t.same(Object.keys(last().domains), ['shop.example.com'])
@@ -157,7 +175,7 @@ t.test('the route can be read, without what is secret in it', async t => {
 })
 
 t.test('a route that the proxy cannot take is found', async t => {
-  const { say } = desk(t, [], {
+  const { say, told } = desk(t, [], {
     plugins: [
       {
         ...{ name: 'broken', about: '', api: 1 },
@@ -167,6 +185,7 @@ t.test('a route that the proxy cannot take is found', async t => {
       },
     ],
   })
+  const last = (app: string) => told.findLast(each => (each as Route).app === app)
   await say('apps:create blog')
   await say('apps:create shop')
   t.match(await say('nginx:validate-config'), {
@@ -175,4 +194,11 @@ t.test('a route that the proxy cannot take is found', async t => {
     stderr: / ! {5}shop: .*a b/,
   })
   t.match(await say('nginx:validate-config blog'), { code: 0 })
+  t.match(await say('nginx:set shop sticky on'), {
+    code: 1,
+    stderr: /cannot take the route of shop: .*A plugin/s,
+  })
+  t.match(await say('nginx:set --global sticky on'), { code: 1, stderr: /shop: .*The others are as set/s })
+  t.equal(last('shop'), undefined, 'it is never told')
+  t.match(last('blog'), { sticky: true })
 })

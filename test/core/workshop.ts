@@ -11,7 +11,7 @@ import { createQueue } from '../../src/deploy/queue.ts'
 import { createRoutes } from '../../src/deploy/routes.ts'
 import { createSlots } from '../../src/deploy/slots.ts'
 import type { Engine } from '../../src/docker/engine.ts'
-import type { Edge } from '../../src/edge/wire.ts'
+import type { Edge, EdgeOptions } from '../../src/edge/wire.ts'
 import { openRepositories } from '../../src/git/repo.ts'
 import { createOutbound } from '../../src/outbound.ts'
 import type { Core } from '../../src/plugin/core.ts'
@@ -31,6 +31,8 @@ export interface Workshop {
   readonly rooms: Rooms
   /** Everything the proxy was told, oldest first: a route, or the name of an app that went. */
   readonly told: readonly (Route | string)[]
+  /** What counts for the whole instance, as the proxy was told, oldest first. */
+  readonly options: readonly EdgeOptions[]
   /** The plugins with their contexts. */
   readonly members: readonly Member[]
 }
@@ -49,12 +51,13 @@ export function workshop(
     store.close()
   })
   const told: (Route | string)[] = []
+  const options: EdgeOptions[] = []
   const members: Member[] = []
   const cellar: Cellar = {
     settings: readSettings(['--data', dir, '--http-listen', '127.0.0.1:8080', '--instance', 'test'], {}),
     store,
     engine: absentEngine(engine),
-    edge: listeningEdge(told),
+    edge: listeningEdge(told, options),
     repositories: openRepositories({
       folder: join(dir, 'git'),
       hooks: resolve(import.meta.dirname, '../../scripts/git-hooks'),
@@ -77,7 +80,7 @@ export function workshop(
   }
   const core = createCore('0.0.0', rooms)
   members.push(...plugins.map(plugin => member(plugin, { core, dir })))
-  return { core, rooms, told, members }
+  return { core, rooms, told, options, members }
 }
 
 /** A plugin with a context for it, whose values are kept in memory. */
@@ -126,12 +129,14 @@ function absentEngine(given: Partial<Engine>): Engine {
   })
 }
 
-function listeningEdge(told: (Route | string)[]): Edge {
+function listeningEdge(told: (Route | string)[], counting: EdgeOptions[]): Edge {
   return {
-    sync: async routes => {
+    sync: async (routes, _certificates, options) => {
       told.push(...routes)
+      if (options) counting.push(options)
       return []
     },
+    options: async options => void counting.push(options),
     point: async route => void told.push(route),
     forget: async app => void told.push(app),
     certificate: async () => undefined,

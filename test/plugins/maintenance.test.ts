@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { t } from 'tap'
 import { extract, pack } from 'tar-stream'
 
+import type { Route } from '../../src/types.ts'
 import { terminal } from '../cli/desk.ts'
 import { shopBehind } from './loaded.ts'
 
@@ -89,7 +90,8 @@ t.test('on the host itself a file is named, and another name of the app changes 
   t.match(await say(`maintenance:custom-page shop ${import.meta.filename}`, { local: true }), { code: 0 })
   t.match((await ask('/', browser)).body, /^import \{ createHash/)
   t.match(await say('apps:rename shop store'), { code: 0 })
-  t.match(told.at(-1), { app: 'store', maintenance: { page: /^import/ } })
+  const renamed = told.findLast(each => (each as Route).app === 'store')
+  t.match(renamed, { maintenance: { page: /^import/ } })
 })
 
 async function tarWith(files: Readonly<Record<string, string>>): Promise<Buffer> {

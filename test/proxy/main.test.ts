@@ -48,6 +48,23 @@ t.test('a proxy starts alone from its snapshot', async t => {
   t.match(await ask(proxy.port, '/'), { body: 'here' })
 })
 
+t.test('whose word on clients counts is told, kept over restarts, and taken back', async t => {
+  const app = await backend(t, (req, res) => res.end(String(req.headers['x-forwarded-for'])))
+  const proxy = await running(t)
+  const client = async () =>
+    (await ask(proxy.port, '/', { headers: { 'x-forwarded-for': '192.0.2.7' } })).body
+  const control = proxy.edge()
+  await control.point(routeTo(app))
+  t.equal(await client(), '127.0.0.1')
+  await control.options({ trustedProxies: ['127.0.0.0/8'], proxyProtocol: false })
+  t.equal(await client(), '192.0.2.7, 127.0.0.1')
+  await proxy.stop('SIGKILL')
+  proxy.start()
+  t.equal(await client(), '192.0.2.7, 127.0.0.1')
+  await control.sync([routeTo(app)])
+  t.equal(await client(), '127.0.0.1')
+})
+
 t.test('a snapshot that cannot be read is set aside', async t => {
   const proxy = await running(t, { workers: 1 })
   await proxy.edge().sync([])
