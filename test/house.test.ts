@@ -49,7 +49,6 @@ const rooms: Readonly<Record<string, string>> = {
   'better-sqlite3': 'src/store/',
   protobufjs: 'src/docker/',
   'http-proxy': 'src/proxy/',
-  undici: 'src/proxy/',
   'node-cron': 'src/clock/',
   'tar-stream': 'src/deploy/',
   '@balena/dockerignore': 'src/deploy/',
@@ -59,7 +58,9 @@ const rooms: Readonly<Record<string, string>> = {
 
 /** Made anew for each request. */
 const eachRequest: ReadonlySet<string> = new Set([
-  'src/proxy/carry.ts',
+  'src/proxy/exchange.ts',
+  'src/proxy/connection.ts',
+  'src/proxy/reply.ts',
   'src/proxy/compress.ts',
   'src/proxy/trip.ts',
   'src/proxy/visitor1.ts',

@@ -24,8 +24,6 @@ export interface Asked {
   readonly expectsContinue: boolean
   /** May be sent twice (RFC 9110 9.2.2). */
   readonly idempotent: boolean
-  /** Announces trailers. */
-  readonly trailers: boolean
 }
 
 /** Why a request is not forwarded. */
@@ -91,7 +89,6 @@ export function readRequest(visitor: Visitor, trust: Trust): Asked | Refused {
     length: body === 'none' ? 0 : length,
     expectsContinue: expectsContinue && body !== 'none',
     idempotent: idempotent.has(method),
-    trailers: said.trailers && body !== 'none',
   }
 }
 

@@ -1,10 +1,9 @@
-import { Client, type Dispatcher, Pool } from 'undici'
-
 import type { Upstream } from '../types.ts'
 import type { Asked } from './asked.ts'
+import { Connection } from './connection.ts'
 import { dial } from './dial.ts'
-import { blame, brokenOf } from './fault.ts'
-import { trailerFields, upstreamFields } from './fields.ts'
+import { Answer } from './exchange.ts'
+import { blame } from './fault.ts'
 import type { Limits } from './limits.ts'
 import type { Dress } from './site.ts'
 import type { Trip } from './trip.ts'
@@ -32,6 +31,7 @@ export interface Carrying {
 export interface Carry {
   /** `fresh`: on a new connection, not on a kept one. */
   send(carrying: Carrying, options: { fresh: boolean }): void
+  /** Ends the connections that nobody uses, and keeps no more. */
   close(): void
 }
 
@@ -40,209 +40,58 @@ export interface Carry {
  * so that a request hardly ever meets the other side's close.
  */
 const keptMs = 1_500
+/** How often deadlines are looked at. */
+const sweepMs = 250
 
-export function openCarry(upstream: Upstream, limits: Limits): Carry {
-  const origin = `http://${upstream.host.includes(':') ? `[${upstream.host}]` : upstream.host}:${upstream.port}`
-  // An upstream is one app's: the limits of its last request are its own.
-  let { connectMs } = limits
-  const options = {
-    connect: connector(upstream, () => connectMs),
-    pipelining: 1,
-    keepAliveTimeout: keptMs,
-    keepAliveMaxTimeout: 60_000,
-    maxHeaderSize: 32 * 1024,
-    allowH2: false,
+export function openCarry(upstream: Upstream): Carry {
+  /** Used last, asked first: what is too much goes unused and is closed. */
+  const idle: Connection[] = []
+  const busy = new Set<Connection>()
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+
+  const sweep = () => {
+    const now = performance.now()
+    for (const connection of busy) connection.late(now)
+    while (idle[0]?.isStale(now)) idle.shift()!.close()
+    if (busy.size > 0 || idle.length > 0) return
+    clearInterval(timer)
+    timer = undefined
   }
-  const pool = new Pool(origin, options as Pool.Options)
+  const put = (connection: Connection) => {
+    busy.delete(connection)
+    if (closed || !connection.usable) return connection.close()
+    connection.keep(keptMs)
+    idle.push(connection)
+  }
+  const gone = (connection: Connection) => {
+    busy.delete(connection)
+    const at = idle.indexOf(connection)
+    if (at !== -1) idle.splice(at, 1)
+  }
+  const start = (connection: Connection, carrying: Carrying) => {
+    busy.add(connection)
+    timer ??= setInterval(sweep, sweepMs).unref()
+    connection.carry(new Answer(carrying, connection))
+  }
+
   return {
     send(carrying, { fresh }) {
-      connectMs = carrying.limits.connectMs
-      if (!fresh) return void pool.dispatch(requestOf(carrying), new Answer(carrying))
-      const once = new Client(origin, options as Client.Options)
-      const done = (outcome: Outcome) => {
-        carrying.done(outcome)
-        void once.destroy()
-      }
-      once.dispatch(requestOf(carrying), new Answer({ ...carrying, done }))
+      let kept = fresh ? undefined : idle.pop()
+      // One that the other side has just ended.
+      while (kept && !kept.usable) kept = idle.pop()
+      if (kept) return start(kept, carrying)
+      const failed = (why: string) => blame(carrying.trip, why)
+      void dial(upstream, carrying.limits.connectMs, failed).then(socket => {
+        const { visitor, done } = carrying
+        if (socket && !visitor.closed) return start(new Connection(socket, { put, gone }), carrying)
+        socket?.destroy()
+        done(visitor.closed ? 'answered' : 'again')
+      })
     },
-    close: () => void pool.destroy(),
+    close() {
+      closed = true
+      for (const connection of idle.splice(0)) connection.close()
+    },
   }
-}
-
-type Connected = (error: Error | null, socket: unknown) => void
-
-/** Of an error on it, the connection says whether it had been used before. */
-function connector(upstream: Upstream, connectMs: () => number) {
-  return (_options: unknown, connected: Connected): void => {
-    let why = 'took no connection'
-    const hear = (words: string) => {
-      why = words
-    }
-    void dial(upstream, connectMs(), hear).then(socket => {
-      if (!socket) return connected(new Unconnected(why), null)
-      socket.removeAllListeners('error')
-      socket.on('error', error => Object.assign(error, { bytesRead: socket.bytesRead }))
-      connected(null, socket)
-    })
-  }
-}
-
-class Unconnected extends Error {}
-
-/** More of a body than is taken. */
-class TooMuch extends Error {}
-
-function requestOf({ visitor, asked, limits }: Carrying): Dispatcher.DispatchOptions {
-  return {
-    method: visitor.method as Dispatcher.HttpMethod,
-    path: asked.path,
-    headers: asked.fields as string[],
-    body: asked.body === 'none' ? null : (bodyOf(visitor, limits) as unknown as null),
-    headersTimeout: limits.answerMs,
-    bodyTimeout: limits.streamIdleMs,
-  }
-}
-
-/** An answer may come before the body was read to its end: that must not end the client's connection. */
-async function* bodyOf(visitor: Visitor, { bodyBytes }: Limits): AsyncGenerator<Buffer> {
-  const chunks: AsyncIterable<Buffer> = visitor.body.iterator({ destroyOnReturn: false })
-  for await (const chunk of chunks) {
-    visitor.taken += chunk.length
-    // Where its length is known, it has been looked at before.
-    if (visitor.taken > bodyBytes) throw new TooMuch()
-    yield chunk
-  }
-}
-
-/** Passes one answer from the upstream to the client, at the client's pace. */
-class Answer implements Dispatcher.DispatchHandler {
-  private readonly to: Carrying
-  private controller: Dispatcher.DispatchController | undefined
-  /** Nothing more is heard from the upstream. */
-  private over = false
-  /** Something of an answer has arrived. */
-  private touched = false
-  private settled = false
-  private flowing = false
-  private resume: (() => void) | undefined
-
-  constructor(to: Carrying) {
-    this.to = to
-    to.visitor.onClose(() => this.left())
-  }
-
-  /** The connection stands; nothing has been sent on it yet. */
-  onRequestStart(controller: Dispatcher.DispatchController) {
-    this.controller = controller
-    const { visitor, asked, trip } = this.to
-    if (visitor.closed) return controller.abort(new Unconnected())
-    trip.connected()
-    if (asked.expectsContinue) visitor.proceed()
-  }
-
-  onResponseStarted() {
-    this.touched = true
-  }
-
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, _: unknown, reason = '') {
-    const { visitor, asked, trip, dress } = this.to
-    const raw = textOf(controller.rawHeaders as Buffer[])
-    if (status < 200) {
-      if (status === 103) visitor.hint(linksOf(raw))
-      return
-    }
-    trip.answered()
-    const fields = upstreamFields(raw)
-    fields.push('X-Request-Id', asked.id)
-    try {
-      // An announcement is taken at its word: where there is none, none are waited for.
-      const trailers = raw.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'trailer')
-      visitor.begin(status, reason, dress ? dress(status, fields, asked) : fields, { trailers })
-    } catch {
-      blame(trip, 'gave an answer that cannot be passed on')
-      this.giveUp('unreachable')
-      return
-    }
-    // A stream of events sends its head long before its first event.
-    process.nextTick(() => this.flowing || this.over || visitor.closed || visitor.flush())
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer) {
-    const { visitor } = this.to
-    this.flowing = true
-    visitor.bytes += chunk.length
-    if (visitor.out.write(chunk)) return
-    controller.pause()
-    if (!this.resume) {
-      this.to.stalled()
-      this.resume = () => this.controller?.resume()
-    }
-    visitor.out.once('drain', this.resume)
-  }
-
-  onResponseEnd(controller: Dispatcher.DispatchController) {
-    const { visitor } = this.to
-    this.over = true
-    const trailers = controller.rawTrailers as Buffer[] | null
-    if (trailers && trailers.length > 0) visitor.endWith(trailerFields(textOf(trailers)))
-    else visitor.out.end()
-  }
-
-  onResponseError(_: unknown, error: Error & { code?: string; bytesRead?: number }) {
-    const { visitor, asked, trip, limits } = this.to
-    if (this.over) return
-    if (error instanceof Unconnected) blame(trip, error.message)
-    else if (!(error instanceof TooMuch)) blame(trip, brokenOf(error, visitor, limits))
-    if (visitor.begun) {
-      this.over = true
-      trip.lost ||= !visitor.closed
-      visitor.cut()
-      return
-    }
-    if (visitor.closed) return this.giveUp('answered')
-    if (!this.controller) return this.giveUp('again')
-    if (error instanceof TooMuch) return this.giveUp('large')
-    if (error.code === 'UND_ERR_HEADERS_TIMEOUT') return this.giveUp('slow')
-    const unspent = !this.touched && wasKept(error) && asked.body === 'none' && asked.idempotent
-    this.giveUp(unspent ? 'again' : 'unreachable')
-  }
-
-  /** The client has its answer, or has left early: either way nobody waits for the upstream any more. */
-  private left() {
-    if (!this.over) {
-      this.over = true
-      this.controller?.abort(new Unconnected())
-    }
-    this.settle('answered')
-  }
-
-  /** Ends this attempt; whoever made it answers the client. */
-  private giveUp(outcome: Outcome) {
-    if (this.over) return
-    this.over = true
-    this.controller?.abort(new Unconnected())
-    this.settle(outcome)
-  }
-
-  private settle(outcome: Outcome) {
-    if (this.settled) return
-    this.settled = true
-    this.to.done(outcome)
-  }
-}
-
-/** The other side closed a connection that had served before. */
-function wasKept(
-  error: Error & { code?: string; bytesRead?: number; socket?: { bytesRead?: number } },
-): boolean {
-  const read = error.bytesRead ?? error.socket?.bytesRead ?? 0
-  return read > 0 && ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(error.code ?? '')
-}
-
-function textOf(raw: readonly Buffer[]): string[] {
-  return raw.map(each => each.toString('latin1'))
-}
-
-function linksOf(raw: readonly string[]): string[] {
-  return raw.filter((_, at) => at % 2 === 1 && raw[at - 1]!.toLowerCase() === 'link')
 }

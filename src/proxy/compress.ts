@@ -110,6 +110,11 @@ export class Compressing implements Visitor {
     if (coding && this.to.method !== 'HEAD') this.code(coding, length === undefined)
   }
 
+  endWhole(body: Buffer) {
+    if (this.coded) this.coded.end(body)
+    else this.to.endWhole(body)
+  }
+
   endWith(trailers: readonly string[]) {
     if (!this.coded) return this.to.endWith(trailers)
     this.closing = trailers

@@ -12,7 +12,6 @@ export interface Listed {
   /** Names in Connection, lower-case, where there is anything but the usual words. */
   readonly named: ReadonlySet<string> | undefined
   readonly hops: Hops | undefined
-  readonly trailers: boolean
 }
 
 const none: readonly string[] = []
@@ -24,7 +23,6 @@ export function listed(raw: readonly string[]): Listed {
   let hosts = none
   let requestIds = none
   let connection = none
-  let trailers = false
   let hops: { for: string[]; proto: string[]; host: string[] } | undefined
   for (let at = 0; at < raw.length; at += 2) {
     const value = raw[at + 1]!
@@ -46,9 +44,6 @@ export function listed(raw: readonly string[]): Listed {
         break
       case 'x-request-id':
         requestIds = [...requestIds, value]
-        break
-      case 'trailer':
-        trailers = true
         break
       case 'x-forwarded-for':
         hops ??= { for: [], proto: [], host: [] }
@@ -72,7 +67,6 @@ export function listed(raw: readonly string[]): Listed {
     requestIds,
     named: namedIn(connection),
     hops,
-    trailers,
   }
 }
 
@@ -102,15 +96,33 @@ function passes(name: string): boolean {
 
 /** An upstream's fields without those for its connection only. Its length stays: the body passes as it is. */
 export function upstreamFields(raw: readonly string[]): string[] {
+  return answerFields(raw).fields
+}
+
+export interface AnswerFields {
+  readonly fields: string[]
+  /** Of the body, where it is said. */
+  readonly length: number | undefined
+  /** Trailers are announced. */
+  readonly trailers: boolean
+}
+
+export function answerFields(raw: readonly string[]): AnswerFields {
   let connection = none
+  let length: number | undefined
+  let trailers = false
   const fields: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at]!.toLowerCase()
     if (name === 'connection') connection = [...connection, raw[at + 1]!]
-    else if (!hopByHop.has(name) && name !== 'x-request-id') fields.push(raw[at]!, raw[at + 1]!)
+    else if (!hopByHop.has(name) && name !== 'x-request-id') {
+      if (name === 'content-length') length = Number(raw[at + 1])
+      else if (name === 'trailer') trailers = true
+      fields.push(raw[at]!, raw[at + 1]!)
+    }
   }
   const named = namedIn(connection)
-  return named === undefined ? fields : without(fields, named)
+  return { fields: named === undefined ? fields : without(fields, named), length, trailers }
 }
 
 export function without(fields: readonly string[], names: ReadonlySet<string>): string[] {

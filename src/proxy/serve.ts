@@ -6,7 +6,6 @@ import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import { answerPage, type Page, pages } from './pages.ts'
 import type { NoPlace, Place, Places } from './places.ts'
-import { sendPlainly } from './plain.ts'
 import type { Dress, Site, Verdict } from './site.ts'
 import type { Traffic } from './traffic.ts'
 import { Trip } from './trip.ts'
@@ -150,12 +149,7 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
         tell({ page: pageOf(outcome) }, going)
       },
     }
-    if (asked.trailers || asked.path === '*') {
-      sendPlainly(lane.upstream, carrying).catch((error: unknown) => {
-        parts.report(error)
-        visitor.cut()
-      })
-    } else parts.upstreams.to(lane.upstream).send(carrying, { fresh: tried !== undefined })
+    parts.upstreams.to(lane.upstream).send(carrying, { fresh: tried !== undefined })
   })
 }
 

@@ -1,6 +1,5 @@
 import type { Upstream } from '../types.ts'
 import { type Carry, openCarry } from './carry.ts'
-import type { Limits } from './limits.ts'
 import { nameOf } from './traffic.ts'
 
 /** The kept connections of this worker, by upstream. */
@@ -11,14 +10,14 @@ export interface Upstreams {
   close(): void
 }
 
-export function openUpstreams(limits: Limits): Upstreams {
+export function openUpstreams(): Upstreams {
   const open = new Map<string, Carry>()
   return {
     to(upstream) {
       const name = nameOf(upstream)
       const known = open.get(name)
       if (known) return known
-      const carry = openCarry(upstream, limits)
+      const carry = openCarry(upstream)
       open.set(name, carry)
       return carry
     },

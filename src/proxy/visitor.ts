@@ -42,6 +42,8 @@ export interface Visitor {
   begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions): void
   /** Sends the head now, before there is anything of the body. */
   flush(): void
+  /** Ends the answer with its whole body. */
+  endWhole(body: Buffer): void
   /** Ends the answer with trailers after its body. */
   endWith(trailers: readonly string[]): void
   /** Breaks the answer off so that the client sees that it is not whole. */

@@ -106,6 +106,12 @@ export class Visitor1 implements Visitor {
     this.res.flushHeaders()
   }
 
+  endWhole(body: Buffer) {
+    // As text it goes out with the head, in one write to the kernel.
+    if (body.length <= 16_384) this.res.end(body.toString('latin1'), 'latin1')
+    else this.res.end(body)
+  }
+
   endWith(trailers: readonly string[]) {
     if (trailers.length > 0 && this.res.chunkedEncoding) this.res.addTrailers(pairsOf(trailers))
     this.res.end()

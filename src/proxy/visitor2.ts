@@ -114,6 +114,10 @@ export class Visitor2 implements Visitor, Flow {
     // A head is never held back.
   }
 
+  endWhole(body: Buffer) {
+    this.out.end(body)
+  }
+
   endWith(trailers: readonly string[]) {
     this.closing = trailers
     this.out.end()

@@ -10,11 +10,11 @@ import type { Outcome } from './carry.ts'
 import { dial } from './dial.ts'
 import type { Farewell } from './farewell.ts'
 import { blame, faultOf } from './fault.ts'
-import { grouped, upstreamFields } from './fields.ts'
+import { grouped, trailerFields, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
-import { passBody } from './plain.ts'
 import type { Dress } from './site.ts'
 import type { Trip } from './trip.ts'
+import type { Visitor } from './visitor.ts'
 import { Visitor1 } from './visitor1.ts'
 
 export interface Upgrading {
@@ -157,6 +157,22 @@ function refuse(
   } catch {
     visitor.cut()
   }
+}
+
+/** The body of an answer whose head has been said, and its trailers. */
+function passBody(answer: IncomingMessage, visitor: Visitor, trip: Trip): void {
+  const broken = () => {
+    blame(trip, 'closed the connection in the middle of its answer')
+    trip.lost ||= !visitor.closed
+    visitor.cut()
+  }
+  answer.on('data', (chunk: Buffer) => {
+    visitor.bytes += chunk.length
+  })
+  answer.on('error', broken)
+  answer.once('close', () => answer.complete || broken())
+  answer.once('end', () => visitor.endWith(trailerFields(answer.rawTrailers)))
+  answer.pipe(visitor.out, { end: false })
 }
 
 /** What http-proxy will write as the head of the 101. */

@@ -120,7 +120,7 @@ function work() {
   }
 
   async function serve({ http, https, secrets, limits }: Order & { verb: 'start' }): Promise<Serving> {
-    const upstreams = openUpstreams(limits)
+    const upstreams = openUpstreams()
     const report = (error: unknown) => log.error({ err: error }, 'a request met a bug')
     const parts: Parts = {
       find: table.find,

@@ -168,7 +168,7 @@ t.test('chunk extensions and odd spellings of chunked do not reach the app', asy
   await raw(
     `POST / HTTP/1.1\r\n${host}Connection: close\r\nTransfer-Encoding: Chunked\r\n\r\n002;a=b\r\nhi\r\n0;x\r\n\r\n`,
   )
-  t.match(app.said(), /\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n$/i)
+  t.match(app.said(), /\r\nTransfer-Encoding: chunked\r\n.*\r\n\r\n2\r\nhi\r\n0\r\n\r\n$/s)
 })
 
 t.test(
@@ -235,7 +235,7 @@ t.test('a client’s words about itself are replaced, however they are spelt', a
   const seen = Object.fromEntries(raw.flatMap((name, at) => (at % 2 ? [] : [[name, raw[at + 1]]])))
   t.match(seen, {
     Good: 'fine',
-    host: 'shop.test',
+    Host: 'shop.test',
     'X-Forwarded-For': '127.0.0.1',
     'X-Forwarded-Proto': 'http',
     'X-Forwarded-Host': 'shop.test',
@@ -299,8 +299,7 @@ t.test(
       app.said(),
       [
         'GET /?a=b HTTP/1.1',
-        'host: SHOP.test:99',
-        'connection: keep-alive',
+        'Host: SHOP.test:99',
         'X-Original-URL: /admin',
         'X-HTTP-Method-Override: DELETE',
         'Range: bytes=0-,0-,0-',
@@ -317,6 +316,7 @@ t.test(
         'X-Forwarded-Host: SHOP.test:99',
         `X-Forwarded-Port: ${port}`,
         `X-Request-Id: ${id}`,
+        'Connection: keep-alive',
         ...['', ''],
       ].join('\r\n'),
     )
@@ -373,7 +373,7 @@ t.test('the absolute form leads to its own host', async t => {
   const { raw } = await stage(t, [routeTo(one), routeOf('other', ['other.test'], [two])])
   await raw('GET http://OTHER.test:80?q=1 HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n')
   t.equal(one.said(), '')
-  t.match(two.said(), /^GET \/\?q=1 HTTP\/1\.1\r\nhost: OTHER\.test:80\r\n/)
+  t.match(two.said(), /^GET \/\?q=1 HTTP\/1\.1\r\nHost: OTHER\.test:80\r\n/)
 })
 
 t.test('pipelined requests are answered in their order', async t => {

@@ -81,7 +81,7 @@ export async function stage(
 ) {
   const all = { ...usualLimits, ...limits }
   const traffic = openTraffic()
-  const upstreams = openUpstreams(all)
+  const upstreams = openUpstreams()
   const guard = openGuard(all)
   const bugs: unknown[] = []
   const trips: Trip[] = []

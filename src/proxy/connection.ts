@@ -1,0 +1,120 @@
+import type { Socket } from 'node:net'
+
+import { faultOf } from './fault.ts'
+import { BadReply, Reply, type ReplyListener } from './reply.ts'
+
+/** A request that a connection carries. */
+export interface Exchange extends ReplyListener {
+  readonly method: string
+  /** The connection is gone, or said nonsense. `untouched`: it had served before, and nothing of an answer has come. */
+  onBroken(why: string, untouched: boolean): void
+  /** The deadline is over. */
+  onLate(): void
+}
+
+export interface Owner {
+  /** It is free again, or not to be used any more. */
+  put(connection: Connection): void
+  /** It has ended. */
+  gone(connection: Connection): void
+}
+
+/** A connection to an upstream: one request at a time, and kept between them. */
+export class Connection {
+  readonly socket: Socket
+  /** Time (`performance.now`) by which something has to have happened. */
+  deadline = Number.POSITIVE_INFINITY
+  private readonly owner: Owner
+  private exchange: Exchange | undefined
+  private reply: Reply | undefined
+  private served = 0
+  private touched = false
+  private sound = true
+
+  constructor(socket: Socket, owner: Owner) {
+    this.socket = socket
+    this.owner = owner
+    let why = 'closed the connection'
+    socket.on('data', (chunk: Buffer) => this.hear(chunk))
+    socket.on('error', error => {
+      why = faultOf(error)
+    })
+    socket.on('end', () => this.ended(why))
+    socket.on('close', () => {
+      this.ended(why)
+      owner.gone(this)
+    })
+  }
+
+  get usable(): boolean {
+    return this.sound && !this.socket.destroyed && this.socket.writable
+  }
+
+  carry(exchange: Exchange) {
+    this.exchange = exchange
+    this.touched = false
+    this.reply = new Reply(exchange.method, exchange)
+  }
+
+  write(head: string) {
+    this.socket.write(head, 'latin1')
+  }
+
+  /** The exchange is over. */
+  release({ keep }: { keep: boolean }) {
+    const { reply } = this
+    this.exchange = undefined
+    this.reply = undefined
+    this.deadline = Number.POSITIVE_INFINITY
+    this.served++
+    if (!keep || !reply?.done || !reply.keeps) this.sound = false
+    if (reply?.keptSeconds !== undefined && reply.keptSeconds < 2) this.sound = false
+    // A client that was slow may have left it so.
+    if (this.sound && this.socket.isPaused()) this.socket.resume()
+    this.owner.put(this)
+  }
+
+  /** Until this much later somebody may want it. */
+  keep(ms: number) {
+    this.deadline = performance.now() + ms
+  }
+
+  isStale(now: number): boolean {
+    return now >= this.deadline
+  }
+
+  late(now: number) {
+    if (now < this.deadline) return
+    this.deadline = Number.POSITIVE_INFINITY
+    this.exchange?.onLate()
+  }
+
+  close() {
+    this.sound = false
+    this.socket.destroy()
+  }
+
+  private hear(chunk: Buffer) {
+    const { reply, exchange } = this
+    // Nobody has asked: whatever it is, it must not be taken for the answer to the next request.
+    if (!reply || !exchange) return this.close()
+    this.touched = true
+    try {
+      if (!reply.take(chunk)) this.sound = false
+    } catch (error) {
+      this.sound = false
+      if (!(error instanceof BadReply)) throw error
+      exchange.onBroken('gave an answer that is no proper HTTP', false)
+      this.close()
+    }
+    if (!this.sound && this.exchange === undefined) this.close()
+  }
+
+  private ended(why: string) {
+    this.sound = false
+    const { reply, exchange } = this
+    if (!exchange || !reply) return
+    if (reply.end()) return
+    exchange.onBroken(why, this.served > 0 && !this.touched)
+  }
+}

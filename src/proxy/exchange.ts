@@ -1,0 +1,173 @@
+import type { Asked } from './asked.ts'
+import type { Carrying, Outcome } from './carry.ts'
+import type { Connection, Exchange } from './connection.ts'
+import { blame } from './fault.ts'
+import { answerFields, trailerFields } from './fields.ts'
+import type { ReplyHead } from './reply.ts'
+import { type Sending, sendBody } from './send.ts'
+import type { Visitor } from './visitor.ts'
+
+/** One request on one connection: what it says, and its answer passed to the client at the client's pace. */
+export class Answer implements Exchange {
+  readonly method: string
+  private readonly to: Carrying
+  private readonly connection: Connection
+  private readonly sending: Sending | undefined
+  private settled = false
+  /** Length of the answer's body, where it is said. */
+  private whole: number | undefined
+  private flowing = false
+  private resume: (() => void) | undefined
+
+  constructor(to: Carrying, connection: Connection) {
+    this.to = to
+    this.connection = connection
+    const { visitor, asked, trip, limits } = to
+    this.method = visitor.method
+    trip.connected()
+    visitor.onClose(() => this.left())
+    connection.write(headOf(visitor, asked))
+    connection.deadline = performance.now() + limits.answerMs
+    if (asked.body === 'none') return
+    if (asked.expectsContinue) visitor.proceed()
+    this.sending = sendBody(visitor, asked, connection.socket, {
+      most: limits.bodyBytes,
+      moved: () => this.moved(limits.answerMs),
+      tooMuch: () => (visitor.begun ? visitor.cut() : this.giveUp('large')),
+      broken: () => this.connection.close(),
+    })
+  }
+
+  onInterim({ status, fields }: ReplyHead) {
+    if (status === 103) this.to.visitor.hint(linksOf(fields))
+  }
+
+  onHead({ status, reason, fields: raw }: ReplyHead) {
+    const { visitor, asked, trip, dress, limits } = this.to
+    trip.answered()
+    const { fields, length, trailers } = answerFields(raw)
+    fields.push('X-Request-Id', asked.id)
+    this.whole = length
+    try {
+      // An announcement is taken at its word: where there is none, none are waited for.
+      visitor.begin(status, reason, dress ? dress(status, fields, asked) : fields, { trailers })
+    } catch {
+      blame(trip, 'gave an answer that cannot be passed on')
+      return this.giveUp('unreachable')
+    }
+    this.connection.deadline = performance.now() + limits.streamIdleMs
+    // A stream of events sends its head long before its first event.
+    if (length === undefined) process.nextTick(() => this.flowing || this.settled || visitor.flush())
+  }
+
+  onBody(chunk: Buffer) {
+    const { visitor, limits } = this.to
+    if (this.settled) return
+    visitor.bytes += chunk.length
+    // Most answers are small and come in one piece: they go in one piece.
+    if (!this.flowing && chunk.length === this.whole) {
+      this.flowing = true
+      visitor.endWhole(chunk)
+      return
+    }
+    this.flowing = true
+    const room = visitor.out.write(chunk)
+    this.connection.deadline = performance.now() + limits.streamIdleMs
+    if (room) return
+    // Now the client is what is waited for.
+    this.connection.deadline = Number.POSITIVE_INFINITY
+    this.connection.socket.pause()
+    if (!this.resume) {
+      this.to.stalled()
+      this.resume = () => {
+        this.connection.deadline = performance.now() + limits.streamIdleMs
+        this.connection.socket.resume()
+      }
+    }
+    visitor.out.once('drain', this.resume)
+  }
+
+  onEnd(trailers: readonly string[]) {
+    const { visitor } = this.to
+    if (this.settled) return
+    this.flowing = true
+    // An answer before the end of the body: what is left of it, nobody wants.
+    const early = this.sending?.stop() ?? false
+    this.release({ keep: !early })
+    if (trailers.length > 0) visitor.endWith(trailerFields(trailers))
+    else if (!visitor.out.writableEnded) visitor.out.end()
+  }
+
+  /** The connection has ended before the answer was whole, or said something that is no answer. */
+  onBroken(why: string, untouched: boolean) {
+    const { visitor, asked, trip } = this.to
+    if (this.settled) return
+    blame(trip, why.startsWith('gave') ? why : `${why} ${visitor.begun ? inside : before}`)
+    if (visitor.begun) {
+      trip.lost ||= !visitor.closed
+      visitor.cut()
+      return
+    }
+    const unspent = untouched && asked.body === 'none' && asked.idempotent
+    this.giveUp(visitor.closed ? 'answered' : unspent ? 'again' : 'unreachable')
+  }
+
+  onLate() {
+    const { visitor, trip, limits } = this.to
+    if (!visitor.begun) {
+      blame(trip, `gave no answer in ${limits.answerMs / 1000} s`)
+      return this.giveUp('slow')
+    }
+    blame(trip, `was silent for ${limits.streamIdleMs / 1000} s ${inside}`)
+    trip.lost ||= !visitor.closed
+    visitor.cut()
+  }
+
+  private moved(answerMs: number) {
+    if (!this.to.visitor.begun) this.connection.deadline = performance.now() + answerMs
+  }
+
+  /** The client has its answer, or has left early: either way nobody waits for the upstream any more. */
+  private left() {
+    this.giveUp('answered')
+  }
+
+  /** Ends this attempt; whoever made it answers the client. */
+  private giveUp(outcome: Outcome) {
+    if (this.settled) {
+      this.over(outcome)
+      return
+    }
+    this.sending?.stop()
+    this.release({ keep: false })
+    this.over(outcome)
+  }
+
+  private release({ keep }: { keep: boolean }) {
+    this.settled = true
+    this.connection.release({ keep })
+  }
+
+  private said = false
+  /** Told once: of an answer that has come whole, when the client has it too. */
+  private over(outcome: Outcome) {
+    if (this.said) return
+    this.said = true
+    this.to.done(outcome)
+  }
+}
+
+const before = 'before its answer'
+const inside = 'in the middle of its answer'
+
+/** As HTTP/1.1 (RFC 9112 3). Whatever is in it has been read by a strict parser. */
+function headOf({ method }: Visitor, { path, fields, body }: Asked): string {
+  let head = `${method} ${path} HTTP/1.1\r\n`
+  for (let at = 0; at < fields.length; at += 2) head += `${fields[at]}: ${fields[at + 1]}\r\n`
+  if (body === 'chunked') head += 'Transfer-Encoding: chunked\r\n'
+  return `${head}Connection: keep-alive\r\n\r\n`
+}
+
+function linksOf(raw: readonly string[]): string[] {
+  return raw.filter((_, at) => at % 2 === 1 && raw[at - 1]!.toLowerCase() === 'link')
+}

@@ -1,0 +1,246 @@
+/** An answer in HTTP/1.x as it comes from an upstream (RFC 9112), strictly: what two readers could understand differently is no answer. */
+
+export interface ReplyHead {
+  readonly status: number
+  readonly reason: string
+  /** Flat, in the order and spelling they came in. */
+  readonly fields: readonly string[]
+}
+
+export interface ReplyListener {
+  /** 1xx, but for 101. */
+  onInterim(head: ReplyHead): void
+  onHead(head: ReplyHead, framing: { readonly length: number | undefined }): void
+  onBody(chunk: Buffer): void
+  onEnd(trailers: readonly string[]): void
+}
+
+/** Not HTTP, or not of one meaning. */
+export class BadReply extends Error {}
+
+const beginning = 'HTTP/1.'
+const longestHead = 32 * 1024
+const longestChunkLine = 4096
+const mostInterim = 20
+
+type State = 'head' | 'counted' | 'open' | 'size' | 'data' | 'after' | 'trailers' | 'done'
+
+export class Reply {
+  /** The connection may be used again. Known with the head. */
+  keeps = false
+  /** Seconds that the upstream says it keeps the connection. */
+  keptSeconds: number | undefined
+  private readonly listener: ReplyListener
+  private readonly method: string
+  private state: State = 'head'
+  /** What has come of a head, a chunk's line or trailers that are not whole. */
+  private held: Buffer | undefined
+  private left = 0
+  private interim = 0
+
+  constructor(method: string, listener: ReplyListener) {
+    this.method = method
+    this.listener = listener
+  }
+
+  get done(): boolean {
+    return this.state === 'done'
+  }
+
+  /** Throws BadReply. Answers whether all of the chunk belonged to this answer. */
+  take(chunk: Buffer): boolean {
+    let rest: Buffer | undefined = chunk
+    while (rest !== undefined && rest.length > 0) {
+      if (this.state === 'done') return false
+      rest = this.step(rest)
+    }
+    return true
+  }
+
+  /** The connection has ended. False when the answer is not whole. */
+  end(): boolean {
+    if (this.state === 'open') this.finish([])
+    return this.state === 'done'
+  }
+
+  /** Takes some of it and answers the rest; undefined when more has to come. */
+  private step(bytes: Buffer): Buffer | undefined {
+    switch (this.state) {
+      case 'head':
+        // What does not begin like an answer is not waited for.
+        if (!this.held && !beginning.startsWith(bytes.toString('latin1', 0, beginning.length)))
+          throw new BadReply('no status line')
+        return this.until('\r\n\r\n', bytes, longestHead, text => this.readHead(text))
+      case 'counted':
+      case 'data':
+        return this.pass(bytes)
+      case 'open':
+        this.listener.onBody(bytes)
+        return undefined
+      case 'size':
+        return this.until('\r\n', bytes, longestChunkLine, text => this.readSize(text))
+      case 'after':
+        return this.until('\r\n', bytes, 0, () => {
+          this.state = 'size'
+        })
+      case 'trailers':
+        return this.readTrailers(bytes)
+      case 'done':
+        return bytes
+    }
+  }
+
+  private pass(bytes: Buffer): Buffer | undefined {
+    const mine = bytes.length <= this.left ? bytes : bytes.subarray(0, this.left)
+    this.left -= mine.length
+    const over = this.left === 0
+    if (over && this.state === 'data') this.state = 'after'
+    this.listener.onBody(mine)
+    if (over && this.state === 'counted') this.finish([])
+    return bytes.length > mine.length ? bytes.subarray(mine.length) : undefined
+  }
+
+  /** Reads what is before `end`, once that has come; `longest` without the end. */
+  private until(
+    end: string,
+    bytes: Buffer,
+    longest: number,
+    read: (text: string) => void,
+  ): Buffer | undefined {
+    const whole = this.held === undefined ? bytes : Buffer.concat([this.held, bytes])
+    const at = whole.indexOf(end, 0, 'latin1')
+    if (at > longest || (at === -1 && whole.length > longest + end.length - 1)) throw new BadReply('too long')
+    if (at === -1) {
+      this.held = whole
+      return undefined
+    }
+    this.held = undefined
+    read(whole.toString('latin1', 0, at))
+    const next = at + end.length
+    return next < whole.length ? whole.subarray(next) : undefined
+  }
+
+  private readHead(text: string): void {
+    const first = text.indexOf('\r\n')
+    const line = first === -1 ? text : text.slice(0, first)
+    const [, minor, code, reason = ''] =
+      /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(line) ?? []
+    if (code === undefined) throw new BadReply('no status line')
+    const status = Number(code)
+    const fields = first === -1 ? [] : fieldsOf(text, first + 2)
+    if (status === 101) throw new BadReply('another protocol, unasked')
+    if (status < 200) {
+      if (++this.interim > mostInterim) throw new BadReply('no end of interim answers')
+      this.listener.onInterim({ status, reason, fields })
+      return
+    }
+    this.frame({ status, reason, fields }, minor === '1')
+  }
+
+  /** RFC 9112 6.3. */
+  private frame(head: ReplyHead, persistent: boolean): void {
+    let length: string | undefined
+    let coding: string | undefined
+    let connection = ''
+    for (let at = 0; at < head.fields.length; at += 2) {
+      const value = head.fields[at + 1]!
+      switch (head.fields[at]!.toLowerCase()) {
+        case 'content-length':
+          if (length !== undefined || !/^\d{1,15}$/.test(value)) throw new BadReply('no one length')
+          length = value
+          break
+        case 'transfer-encoding':
+          if (coding !== undefined) throw new BadReply('several codings')
+          coding = value.toLowerCase()
+          break
+        case 'connection':
+          connection += `,${value.toLowerCase()}`
+          break
+        case 'keep-alive':
+          this.keptSeconds = Number(/timeout\s*=\s*(\d{1,6})/i.exec(value)?.[1] ?? Number.NaN)
+          break
+      }
+    }
+    if (coding !== undefined && (coding !== 'chunked' || length !== undefined || !persistent)) {
+      throw new BadReply('its end is said twice, or not at all')
+    }
+    const words = connection.split(',').map(word => word.trim())
+    this.keeps = persistent ? !words.includes('close') : words.includes('keep-alive')
+    const { status } = head
+    const bodyless = this.method === 'HEAD' || status === 204 || status === 304
+    // A body that may not be there could be taken for the next answer.
+    if (bodyless && this.method !== 'HEAD' && (coding !== undefined || Number(length ?? 0) > 0))
+      this.keeps = false
+    const counted = length === undefined ? undefined : Number(length)
+    if (bodyless || counted === 0) this.state = 'counted'
+    else if (coding !== undefined) this.state = 'size'
+    else if (counted !== undefined) {
+      this.state = 'counted'
+      this.left = counted
+    } else {
+      this.state = 'open'
+      this.keeps = false
+    }
+    this.listener.onHead(head, { length: bodyless ? 0 : counted })
+    if (this.state === 'counted' && this.left === 0) this.finish([])
+  }
+
+  /** RFC 9112 7.1; extensions are nobody's. */
+  private readSize(text: string): void {
+    const [, size] = /^([0-9a-fA-F]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/.exec(text) ?? []
+    if (size === undefined) throw new BadReply('no size of a chunk')
+    this.left = Number.parseInt(size, 16)
+    this.state = this.left === 0 ? 'trailers' : 'data'
+  }
+
+  private readTrailers(bytes: Buffer): Buffer | undefined {
+    const whole = this.held === undefined ? bytes : Buffer.concat([this.held, bytes])
+    if (whole.length < 2) {
+      this.held = whole
+      return undefined
+    }
+    if (whole[0] === 0x0d && whole[1] === 0x0a) {
+      this.held = undefined
+      this.finish([])
+      return whole.length > 2 ? whole.subarray(2) : undefined
+    }
+    return this.until('\r\n\r\n', bytes, longestHead, text => this.finish(fieldsOf(text, 0)))
+  }
+
+  private finish(trailers: readonly string[]): void {
+    this.state = 'done'
+    this.listener.onEnd(trailers)
+  }
+}
+
+/** Lines of fields from `start` on (RFC 9112 5), without folding and without control characters. */
+function fieldsOf(text: string, start: number): string[] {
+  const fields: string[] = []
+  for (let from = start; from < text.length; ) {
+    const found = text.indexOf('\r\n', from)
+    const end = found === -1 ? text.length : found
+    const colon = text.indexOf(':', from)
+    if (colon === -1 || colon >= end) throw new BadReply('a field without a name')
+    const name = text.slice(from, colon)
+    const value = trimmed(text, colon + 1, end)
+    if (!token.test(name) || unprintable.test(value)) throw new BadReply('a field that cannot be read')
+    fields.push(name, value)
+    from = end + 2
+  }
+  return fields
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const unprintable = /[^\t\x20-\x7e\x80-\xff]/
+
+/** Without spaces and tabs at both ends, and nothing else. */
+function trimmed(text: string, start: number, end: number): string {
+  let [from, to] = [start, end]
+  while (from < to && isBlank(text.charCodeAt(from))) from++
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+  return text.slice(from, to)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
