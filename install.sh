@@ -268,6 +268,7 @@ DAVIT_HTTP_LISTEN=[::]:$http_port
 DAVIT_HTTPS_LISTEN=[::]:$https_port
 END
     other_settings
+    grep -qs '^DAVIT_METRICS_LISTEN=' "$settings" || echo DAVIT_METRICS_LISTEN=127.0.0.1:9909
   } >"$settings.new"
   chmod 644 "$settings.new"
   mv "$settings.new" "$settings"

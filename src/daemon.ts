@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -32,7 +32,7 @@ import type { Core } from './plugin/core.ts'
 import type { Context } from './plugin/define.ts'
 import { createDriver, type Member } from './plugin/driver.ts'
 import { loadPlugins } from './plugin/load.ts'
-import { plainEnv, root, type Settings } from './settings.ts'
+import { plainEnv, programVersion, root, type Settings } from './settings.ts'
 import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
 import { openStore } from './store/open.ts'
@@ -88,7 +88,7 @@ export async function serve(
       background: createBackground(log),
       routes: createRoutes(cellar),
     }
-    const core = createCore(versionOf(), rooms)
+    const core = createCore(programVersion(), rooms)
     await loadInto(members, core, rooms)
     await open(core, members, rooms)
     cellar.edge.close()
@@ -219,10 +219,6 @@ function stopping(): Cancelled {
 function identityOf(fingerprint: string, { keys }: Store) {
   const key = keys.find(fingerprint)
   return key && { person: key.person, key: key.fingerprint, role: key.role }
-}
-
-function versionOf(): string {
-  return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
@@ -21,6 +21,8 @@ export interface Settings {
   readonly sshListen: Listen
   readonly httpListen: Listen
   readonly httpsListen: Listen
+  /** Where the proxy's counts can be had; undefined: nowhere. */
+  readonly metricsListen: Listen | undefined
   /** Path of the engine's socket. */
   readonly docker: string
   /** IPv4 pool that apps' /26 networks are cut from. */
@@ -43,6 +45,11 @@ export interface Settings {
 
 export const root = resolve(import.meta.dirname, '..')
 
+/** Of the program as it lies on the disk. */
+export function programVersion(): string {
+  return (JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')) as { version: string }).version
+}
+
 type Flags = ReadonlyMap<string, string>
 
 /** Throws UserError `bad-setting` naming the flag. `--dev` changes the defaults, nothing else. */
@@ -62,6 +69,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = p
     sshListen: listen('ssh-listen', value('ssh-listen', '[::]:2222')),
     httpListen: listen('http-listen', value('http-listen', dev ? '[::]:8080' : '[::]:80')),
     httpsListen: listen('https-listen', value('https-listen', dev ? '[::]:8443' : '[::]:443')),
+    metricsListen: maybe(value('metrics-listen', ''), text => listen('metrics-listen', text)),
     docker: value('docker', dockerSocket(env)),
     pool: value('pool', '10.213.0.0/16'),
     workers: whole('workers', value('workers', '2')),
@@ -93,6 +101,7 @@ export function settingsEnv(settings: Settings): Record<string, string> {
     DAVIT_SSH_LISTEN: address(settings.sshListen),
     DAVIT_HTTP_LISTEN: address(settings.httpListen),
     DAVIT_HTTPS_LISTEN: address(settings.httpsListen),
+    DAVIT_METRICS_LISTEN: settings.metricsListen ? address(settings.metricsListen) : '',
     DAVIT_DOCKER: settings.docker,
     DAVIT_POOL: settings.pool,
     DAVIT_WORKERS: String(settings.workers),
@@ -131,6 +140,7 @@ const known = new Set([
   'ssh-listen',
   'http-listen',
   'https-listen',
+  'metrics-listen',
   'docker',
   'pool',
   'workers',
@@ -150,6 +160,10 @@ function listen(name: string, text: string): Listen {
     )
   }
   return { host: bracketed ?? (plain || '::'), port: Number(port) }
+}
+
+function maybe<T>(text: string, read: (text: string) => T): T | undefined {
+  return text === '' ? undefined : read(text)
 }
 
 function whole(name: string, text: string): number {

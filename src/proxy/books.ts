@@ -1,15 +1,25 @@
 import { type LogKind, logFile } from '../edge/logs.ts'
 import type { Route } from '../types.ts'
 import type { Journal, LogBook } from './journal.ts'
-import { type Lines, openLines } from './line.ts'
+import { openLines } from './line.ts'
+import type { BookReport } from './report.ts'
 import type { Site } from './site.ts'
+import { count, newSlots, packed, type Slots, slot } from './tally.ts'
 import type { Trip } from './trip.ts'
 
-/** What this worker sees of one app, under whatever name it has by now; or of what is no app's. */
+/** What this worker sees of one app, under whatever name it has by now; or of what reaches no app. */
 export interface Book {
   app: string | undefined
   readonly logs: Readonly<Record<LogKind, LogBook>>
   form: NonNullable<Route['log']>
+  inFlight: number
+  webSockets: number
+  /** By release, since the last report. */
+  readonly tallies: Map<number | undefined, Slots>
+  /** There is something to report. */
+  changed: boolean
+  /** Its app is no more: what is still under way for it has nowhere to be written any more. */
+  gone: boolean
 }
 
 /** Bytes that were no request. */
@@ -29,6 +39,8 @@ export interface Counts {
 export interface Books extends Counts {
   /** A request has found its app. */
   enter(trip: Trip, site: Site): void
+  /** It has become a WebSocket. */
+  switched(trip: Trip): void
   /** It is over. */
   note(trip: Trip): void
   noise(noise: Noise): void
@@ -36,12 +48,16 @@ export interface Books extends Counts {
   sync(routes: readonly Route[]): void
   rename(was: string, app: string): void
   forget(app: string): void
+  /** What has been counted since the last time, of every book that has changed. */
+  take(): { readonly noise: number; readonly books: readonly BookReport[] }
 }
 
-export function openBooks(journal: Journal): Books {
+export function openBooks(journal: Journal, changed: () => void): Books {
   const lines = openLines()
   const books = new Map<string, Book>()
   const own = bookOf(undefined, journal)
+  let touched: Book[] = []
+  let noises = 0
 
   const find = (app: string): Book => {
     const known = books.get(app)
@@ -50,10 +66,16 @@ export function openBooks(journal: Journal): Books {
     books.set(app, book)
     return book
   }
+  const touch = (book: Book) => {
+    if (book.changed || book.gone) return
+    book.changed = true
+    touched.push(book)
+    changed()
+  }
   const forget = (app: string) => {
     const book = books.get(app)
     if (!book) return
-    // What is still under way for it has nowhere to be written any more.
+    book.gone = true
     for (const log of Object.values(book.logs)) log.path = undefined
     books.delete(app)
   }
@@ -62,17 +84,39 @@ export function openBooks(journal: Journal): Books {
     enter(trip, site) {
       const book = find(site.route.app)
       book.form = site.route.log ?? 'json'
+      book.inFlight++
+      touch(book)
       trip.app = site.route.app
       trip.release = site.route.release
       trip.book = book
     },
-    note(trip) {
-      write(trip, trip.book ?? own, { journal, lines })
+    switched(trip) {
+      trip.webSocket = true
+      if (!trip.book) return
+      trip.book.inFlight--
+      trip.book.webSockets++
+      touch(trip.book)
     },
-    noise: ({ client, status, why }) => journal.put(own.logs.error, lines.other({ client, status, why })),
+    note(trip) {
+      const book = trip.book ?? own
+      if (trip.webSocket) book.webSockets--
+      else if (trip.book) book.inFlight--
+      count(talliesOf(book, trip.release), trip)
+      touch(book)
+      if (book.form !== 'off') journal.put(book.logs.access, lines.access(trip, book.form))
+      if (trip.fault !== undefined) journal.put(book.logs.error, lines.error(trip, trip.fault))
+    },
+    noise({ client, status, why }) {
+      noises++
+      changed()
+      journal.put(own.logs.error, lines.other({ client, status, why }))
+    },
     ejected(app, upstream, awayMs) {
+      const book = find(app)
+      talliesOf(book, undefined)[slot.ejections]!++
+      touch(book)
       const why = `is set aside for ${awayMs / 1000} s, it failed again and again`
-      journal.put(find(app).logs.error, lines.other({ app, upstream, why }))
+      journal.put(book.logs.error, lines.other({ app, upstream, why }))
     },
     sync(routes) {
       const there = new Set<string>(routes.map(route => route.app))
@@ -87,15 +131,34 @@ export function openBooks(journal: Journal): Books {
       for (const kind of ['access', 'error'] as const) book.logs[kind].path = logFile(app, kind)
     },
     forget,
+    take() {
+      const told = touched.filter(book => !book.gone).map(reportOf)
+      const noise = noises
+      touched = []
+      noises = 0
+      return { noise, books: told }
+    },
   }
 }
 
 function bookOf(app: string | undefined, journal: Journal): Book {
   const logs = { access: journal.open(logFile(app, 'access')), error: journal.open(logFile(app, 'error')) }
-  return { app, logs, form: 'json' }
+  const counts = { inFlight: 0, webSockets: 0, tallies: new Map(), changed: false, gone: false }
+  return { app, logs, form: 'json', ...counts }
 }
 
-function write(trip: Trip, { logs, form }: Book, { journal, lines }: { journal: Journal; lines: Lines }) {
-  if (form !== 'off') journal.put(logs.access, lines.access(trip, form))
-  if (trip.fault !== undefined) journal.put(logs.error, lines.error(trip, trip.fault))
+function talliesOf({ tallies }: Book, release: number | undefined): Slots {
+  const known = tallies.get(release)
+  if (known) return known
+  const slots = newSlots()
+  tallies.set(release, slots)
+  return slots
+}
+
+function reportOf(book: Book): BookReport {
+  const { app = null, inFlight, webSockets, tallies } = book
+  const counts = [...tallies].map(([release = null, slots]) => ({ release, slots: packed(slots) }))
+  tallies.clear()
+  book.changed = false
+  return { app, inFlight, webSockets, counts }
 }

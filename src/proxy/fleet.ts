@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path'
 import { keep } from '../keep.ts'
 import type { Logger } from '../log.ts'
 import { plainEnv } from '../settings.ts'
+import type { Ledger } from './ledger.ts'
 import type { Limits } from './limits.ts'
 import type { Order, WorkerSays } from './orders.ts'
-import type { Report } from './report.ts'
 import type { HeldSockets } from './sockets.ts'
 
 export interface Fleet {
@@ -15,6 +15,8 @@ export interface Fleet {
   readonly ready: Promise<void>
   /** Tells every worker; answers what they said. One that does not answer in time is replaced, and counts as having done it. */
   ask(order: Order, options?: { withinMs: number }): Promise<unknown[]>
+  /** How many serve. */
+  size(): number
   stop(): Promise<void>
 }
 
@@ -24,9 +26,8 @@ export interface FleetOptions {
   readonly limits: Limits
   /** What is in force now, for a worker that begins. */
   readonly state: () => Pick<Order & { verb: 'start' }, 'routes' | 'certificates' | 'options' | 'secrets'>
-  /** Folder of the log files. */
-  readonly logs: string
-  readonly hear: (report: Report) => void
+  /** What comes of it is kept there. */
+  readonly ledger: Pick<Ledger, 'logs' | 'hear' | 'lose'>
   readonly log: Logger
 }
 
@@ -34,7 +35,7 @@ const answerMs = 1000
 const startMs = 15_000
 
 /** Workers on the same inherited sockets, each kept running. */
-export function openFleet({ workers, sockets, limits, state, logs, hear, log }: FleetOptions): Fleet {
+export function openFleet({ workers, sockets, limits, state, ledger, log }: FleetOptions): Fleet {
   const members = new Set<Member>()
   const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
 
@@ -42,7 +43,7 @@ export function openFleet({ workers, sockets, limits, state, logs, hear, log }: 
   const fds = https ? [http.fd, https.fd] : [http.fd]
 
   function start(): ChildProcess {
-    const child = fork(join(import.meta.dirname, 'worker.ts'), [logs], {
+    const child = fork(join(import.meta.dirname, 'worker.ts'), [ledger.logs], {
       stdio: ['ignore', 'inherit', 'inherit', ...fds, 'ipc'],
       env: { ...plainEnv(), ...compiledEnv() },
       // http-proxy still uses util._extend. Heads may be as long from upstreams as from clients.
@@ -50,12 +51,17 @@ export function openFleet({ workers, sockets, limits, state, logs, hear, log }: 
     })
     const member = memberOf(child, log)
     child.on('message', async (words: WorkerSays) => {
-      if (words !== 'awake') return 'report' in words ? hear(words.report) : member.hear(words)
+      if (words !== 'awake') {
+        return 'report' in words ? ledger.hear(child.pid!, words.report) : member.hear(words)
+      }
       members.add(member)
       await member.ask({ verb: 'start', http: 3, https: https && 4, ...state(), limits }, startMs)
       isReady()
     })
-    child.once('exit', () => members.delete(member))
+    child.once('exit', () => {
+      members.delete(member)
+      ledger.lose(child.pid!)
+    })
     return child
   }
 
@@ -67,6 +73,7 @@ export function openFleet({ workers, sockets, limits, state, logs, hear, log }: 
       const answers = await Promise.all([...members].map(member => member.ask(order, withinMs)))
       return answers.filter(answer => answer !== gone)
     },
+    size: () => members.size,
     stop: async () => {
       await Promise.all(kept.map(worker => worker.stop({ graceMs: limits.stopMs + 2000 })))
     },

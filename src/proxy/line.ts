@@ -53,7 +53,7 @@ function jsonOf(trip: Trip, time: string): string {
     (upstream === undefined ? '' : `,"upstream":"${upstream}"`) +
     (connectMs === undefined ? '' : `,"connect_ms":${hundredths(connectMs)}`) +
     (firstByteMs === undefined ? '' : `,"first_byte_ms":${hundredths(firstByteMs)}`) +
-    `,"total_ms":${hundredths(trip.soFar())}${retries === 0 ? '' : `,"retries":${retries}`}}\n`
+    `,"total_ms":${hundredths(trip.lasted())}${retries === 0 ? '' : `,"retries":${retries}`}}\n`
   )
 }
 
@@ -72,7 +72,7 @@ function entryOf(trip: Trip, timeOf: (at: number) => string): AccessEntry {
     status: statusOf(trip),
     bytes_in: trip.visitor.taken,
     bytes_out: trip.visitor.bytes,
-    total_ms: trip.soFar(),
+    total_ms: trip.lasted(),
     ...(agent === undefined ? {} : { agent: textOf(agent) }),
     ...(referer === undefined ? {} : { referer: textOf(referer) }),
   }

@@ -9,15 +9,13 @@ import type { Certificate } from '../types.ts'
 import { type Certificates, openCertificates, refuseBroken } from './certificates.ts'
 import { openControl, type Verb } from './control.ts'
 import { type Fleet, openFleet } from './fleet.ts'
+import { openLedger } from './ledger.ts'
 import { usualLimits } from './limits.ts'
-import { openLogFiles } from './logfiles.ts'
 import { keepSecrets } from './secrets.ts'
 import { openSnapshot, type Snapshot } from './snapshot.ts'
 import { takeSockets } from './sockets.ts'
 import { openTable, type Table } from './table.ts'
 import { sumOf, type TrialCounts } from './trial.ts'
-
-const tidyMs = 3600 * 1000
 
 /** `davit proxy`: serves from its snapshot at once, takes the daemon's word when it comes, ends on SIGTERM or with its supervisor. */
 export async function proxy(settings: Settings): Promise<void> {
@@ -40,13 +38,17 @@ export async function proxy(settings: Settings): Promise<void> {
     certificates: openCertificates(usable(await snapshot.loadCertificates(), log)),
     options: await snapshot.loadOptions(),
   }
-  const change = changes(known, snapshot, { log, follow })
   const secrets = await keepSecrets(ticketKeys => {
     void crew.promise.then(workers => workers.ask({ verb: 'tickets', ticketKeys }))
   }, log)
   const sockets = takeSockets(settings, log)
-  const logs = join(dir, 'logs')
-  const files = openLogFiles(logs, { log })
+  const ledger = openLedger(dir, {
+    metricsListen: settings.metricsListen,
+    apps: () => new Set(known.table.routes().map(({ app }) => app)),
+    workers: () => fleet.size(),
+    log,
+  })
+  const change = changes(known, snapshot, { log, follow: ledger.follow })
   const fleet = openFleet({
     workers: settings.workers,
     sockets,
@@ -57,13 +59,9 @@ export async function proxy(settings: Settings): Promise<void> {
       options: known.options,
       secrets: secrets.now(),
     }),
-    logs,
-    hear: ({ wrote }) => files.wrote(wrote),
+    ledger,
     log,
   })
-  const tidy = () => files.tidy(new Set(known.table.routes().map(({ app }) => app)))
-  setInterval(tidy, tidyMs).unref()
-  void tidy()
   crew.resolve(fleet)
   await writeFile(join(dir, 'proxy.pid'), `${process.pid}\n`)
   void fleet.ready.then(() =>
@@ -76,15 +74,8 @@ export async function proxy(settings: Settings): Promise<void> {
   await fleet.stop()
   sockets.http.close()
   sockets.https?.close()
-  await files.idle()
+  await ledger.close()
   await rm(join(dir, 'proxy.pid'), { force: true })
-
-  /** What is written down of an app goes where the app goes. */
-  function follow(request: Verb) {
-    if (request.verb === 'rename') void files.rename(request.was, request.app)
-    if (request.verb === 'forget') void files.remove(request.app)
-    if (request.verb === 'sync') void tidy()
-  }
 
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
     await workers.ready

@@ -2,6 +2,24 @@
 export interface Report {
   /** Bytes written to log files, by their paths. */
   readonly wrote: Readonly<Record<string, number>>
+  /** Lines of logs that found no room. */
+  readonly dropped: number
+  /** Times that bytes came which were no request. */
+  readonly noise: number
+  readonly books: readonly BookReport[]
+}
+
+export interface BookReport {
+  /** Null: what reached no app. */
+  readonly app: string | null
+  /** Now, not since the last time. */
+  readonly inFlight: number
+  readonly webSockets: number
+  readonly counts: readonly {
+    readonly release: number | null
+    /** Index and number of each slot that holds something (`tally`), flat. */
+    readonly slots: readonly number[]
+  }[]
 }
 
 export interface Reporter {
@@ -18,7 +36,7 @@ const everyMs = 1_000
 /** Nothing is told while nothing changes. */
 export function openReporter(take: () => Report, send: (report: Report) => Promise<void>): Reporter {
   let timer: NodeJS.Timeout | undefined
-  let last = 0
+  let last = Number.NEGATIVE_INFINITY
 
   const flush = () => {
     clearTimeout(timer)

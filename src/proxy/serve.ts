@@ -28,6 +28,8 @@ export interface Parts {
   readonly note: (trip: Trip) => void
   /** Heard before that, when its app is known. */
   readonly enter: (trip: Trip, site: Site) => void
+  /** Heard when it has become a WebSocket. */
+  readonly switched: (trip: Trip) => void
   /** Heard of what was no request. */
   readonly noise: (noise: Noise) => void
   /** A bug: the client of that moment pays for it, nobody else. */

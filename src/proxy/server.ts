@@ -115,7 +115,8 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
       trip.upstream = place.lane.name
       trip.release = place.release
       if (tried !== undefined) trip.retries++
-      const put = { limits: place.site.limits(limits), dress: place.site.dress, trip }
+      const switched = () => parts.switched(trip)
+      const put = { limits: place.site.limits(limits), dress: place.site.dress, trip, switched }
       const outcome: Outcome = await upgrade(req, socket, asked, {
         upstream,
         head,

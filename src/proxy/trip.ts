@@ -31,6 +31,7 @@ export class Trip {
   failed: string | undefined
   /** The client got no answer from the app, or half of one. */
   lost = false
+  private totalMs: number | undefined
 
   constructor(visitor: Visitor) {
     this.visitor = visitor
@@ -48,5 +49,11 @@ export class Trip {
 
   soFar(): number {
     return performance.now() - this.began
+  }
+
+  /** Once it is over. */
+  lasted(): number {
+    this.totalMs ??= this.soFar()
+    return this.totalMs
   }
 }

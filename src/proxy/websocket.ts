@@ -24,6 +24,7 @@ export interface Upgrading {
   readonly dress: Dress | undefined
   readonly farewell: Farewell
   readonly trip: Trip
+  readonly switched: () => void
 }
 
 /** Passes a WebSocket through until either side ends it. http-proxy makes the request and pumps; heads, framing and failures are ours. */
@@ -31,7 +32,7 @@ export async function upgrade(
   req: IncomingMessage,
   socket: Socket,
   asked: Asked,
-  { upstream, head, limits, dress, farewell, trip }: Upgrading,
+  { upstream, head, limits, dress, farewell, trip, switched }: Upgrading,
 ): Promise<Outcome> {
   const connection = await dial(upstream, limits.connectMs, why => blame(trip, why))
   if (!connection) return 'again'
@@ -49,7 +50,7 @@ export async function upgrade(
       connection.destroy()
       return resolve('unreachable')
     }
-    couple(outgoing, { req, socket, connection, asked, limits, dress, farewell, trip, resolve })
+    couple(outgoing, { req, socket, connection, asked, limits, dress, farewell, trip, switched, resolve })
   })
 }
 
@@ -77,6 +78,7 @@ interface Coupled {
   readonly dress: Dress | undefined
   readonly farewell: Farewell
   readonly trip: Trip
+  readonly switched: () => void
   readonly resolve: (outcome: Outcome) => void
 }
 
@@ -91,7 +93,7 @@ function carrier(connection: Socket): unknown {
 /** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
 function couple(
   outgoing: ClientRequest,
-  { req, socket, connection, asked, limits, dress, farewell, trip, resolve }: Coupled,
+  { req, socket, connection, asked, limits, dress, farewell, trip, switched, resolve }: Coupled,
 ) {
   const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
   for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
@@ -119,6 +121,7 @@ function couple(
       return giveUp('unreachable', 'agreed to something else than a WebSocket')
     answer.headers = switchFields(answer, asked.id)
     trip.answered()
+    switched()
     count(socket, trip)
     connection.once('close', () => socket.destroySoon())
     pump!(answer, connection, head)
@@ -134,7 +137,6 @@ function couple(
 /** What goes through from here on, until the socket's end. */
 function count(socket: Socket, trip: Trip): void {
   const { bytesRead, bytesWritten } = socket
-  trip.webSocket = true
   // Heard before whoever tells of the trip.
   socket.prependOnceListener('close', () => {
     trip.visitor.taken = socket.bytesRead - bytesRead

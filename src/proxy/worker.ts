@@ -41,9 +41,10 @@ function work() {
   let isTrusted = addressesOf([])
   const balance = openBalance()
   let wrote: Record<string, number> = {}
+  let dropped = 0
   const reporter = openReporter(take, report => say({ report }))
   const journal = openJournal({ folder: process.argv[2]!, log, wrote: count })
-  const books = openBooks(journal)
+  const books = openBooks(journal, reporter.changed)
   const places = openPlaces(balance, books)
   const trials = openTrials()
   let serving: Serving | undefined
@@ -55,8 +56,9 @@ function work() {
   }
 
   function take() {
-    const report = { wrote }
+    const report = { wrote, dropped: journal.dropped() - dropped, ...books.take() }
     wrote = {}
+    dropped = journal.dropped()
     return report
   }
 
@@ -131,7 +133,7 @@ function work() {
       limits,
       trust: () => trust,
       leaving: () => leaving,
-      ...{ enter: books.enter, noise: books.noise },
+      ...{ enter: books.enter, switched: books.switched, noise: books.noise },
       note: trip => {
         trials.note(trip)
         books.note(trip)

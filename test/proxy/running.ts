@@ -14,7 +14,7 @@ import { plainEnv } from '../../src/settings.ts'
 /** A whole proxy, primary and workers, on a socket that the test holds. */
 export async function running(
   t: Pick<Test, 'teardown'>,
-  { workers = 2, data }: { workers?: number; data?: string } = {},
+  { workers = 2, data, flags = [] }: { workers?: number; data?: string; flags?: readonly string[] } = {},
 ) {
   const home = data ?? (await dataFolder(t))
   const loopback = { host: '127.0.0.1', port: 0 }
@@ -29,7 +29,8 @@ export async function running(
 
   function start() {
     const program = join(import.meta.dirname, 'program.ts')
-    child = spawn(process.execPath, [program, 'proxy', '--data', home, '--workers', String(workers)], {
+    const words = ['proxy', '--data', home, '--workers', String(workers), ...flags]
+    child = spawn(process.execPath, [program, ...words], {
       stdio: ['ignore', 'pipe', 'pipe', socket.fd, secure.fd],
       env: { ...plainEnv(), LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:https' },
     })

@@ -108,6 +108,9 @@ export async function stage(
       trips.push(trip)
       over.emit('trip')
     },
+    switched: trip => {
+      trip.webSocket = true
+    },
     noise: noise => noises.push(noise),
     report: error => bugs.push(error),
   }
