@@ -1,6 +1,7 @@
 import type { Command } from '../plugin/command.ts'
 import * as apps from './apps.ts'
 import * as builds from './builds.ts'
+import * as certs from './certs.ts'
 import * as checks from './checks.ts'
 import * as config from './config.ts'
 import * as domains from './domains.ts'
@@ -19,6 +20,7 @@ import * as version from './version.ts'
 const topics = {
   apps,
   builds,
+  certs,
   checks,
   config,
   domains,

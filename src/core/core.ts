@@ -2,6 +2,7 @@ import type { Core } from '../plugin/core.ts'
 import { createAccess } from './access.ts'
 import { createApps, getApp } from './apps.ts'
 import { createAttemptsView } from './attempts.ts'
+import { createCertificatesView } from './certificates.ts'
 import { createConfig } from './config.ts'
 import { createDomains } from './domains.ts'
 import { logsOf } from './logs.ts'
@@ -22,6 +23,7 @@ export function createCore(version: string, rooms: Rooms): Core {
     apps: createApps(rooms),
     config: createConfig(rooms),
     domains: createDomains(rooms),
+    certificates: createCertificatesView(rooms),
     properties: createProperties(rooms),
     processes: createProcesses(rooms),
     routes: createRoutesView(rooms),

@@ -98,11 +98,14 @@ function givenUp(app: AppName, store: Store): boolean {
 }
 
 /** Wildcards name no page, so they are left out. */
-export function urlsOf(app: AppName, { store, settings }: Pick<Rooms, 'store' | 'settings'>): string[] {
+export function urlsOf(app: AppName, { store, settings, routes }: Rooms): string[] {
   if (isOffProxy(app, store)) return []
-  const { port } = settings.httpListen
-  const suffix = port === 80 ? '' : `:${port}`
+  const secured = new Set(routes.certificates(app).flatMap(each => each.hostnames))
+  const { httpListen: http, httpsListen: https } = settings
   return hostnamesOf(app, store)
     .filter(each => !each.startsWith('*.'))
-    .map(each => `http://${each}${suffix}`)
+    .map(each => {
+      if (secured.has(each)) return `https://${each}${https.port === 443 ? '' : `:${https.port}`}`
+      return `http://${each}${http.port === 80 ? '' : `:${http.port}`}`
+    })
 }

@@ -5,6 +5,7 @@ import { ownCall } from '../core/rooms.ts'
 import { routeOf } from '../edge/route.ts'
 import { messageOf, UserError } from '../errors.ts'
 import type { App, AppName, Call, Container, Release, Route } from '../types.ts'
+import { type Certificates, createCertificates } from './certificates.ts'
 import { isStopped } from './deploy.ts'
 import { siteIn, sitePath } from './site.ts'
 
@@ -25,6 +26,8 @@ export interface Routes {
   forget(app: AppName): Promise<void>
   /** The whole table, as at the daemon's start. */
   syncAll(): Promise<void>
+  /** What is shown over HTTPS for the app's hostnames, as last told. */
+  certificates: Certificates['of']
 }
 
 export interface Aim {
@@ -49,9 +52,12 @@ interface Told {
 export function createRoutes(cellar: Cellar): Routes {
   const told = new Map<AppName, Told>()
   const inTurn = createTurns()
+  const certificates = createCertificates(cellar)
 
-  const tell = async (app: App, { aim, route }: Told) => {
+  // The certificate first: a hostname that has one is led to https at once.
+  const tell = async (app: App, { aim, route }: Told, call: Call) => {
     told.set(app.name, { aim, route })
+    await certificates.tell(app, call)
     await cellar.edge.point(route)
   }
   const shaped = async (app: App, aim: Aim, call: Call): Promise<Told> => ({
@@ -63,9 +69,10 @@ export function createRoutes(cellar: Cellar): Routes {
     return { aim, route: { ...before, ...plainRoute(app, aim, cellar) } }
   }
 
-  const sync = () => {
+  const sync = async () => {
     const routes = [...told.values()].map(each => each.route)
-    return cellar.edge.sync(routes, [], optionsOf(cellar.store))
+    const refused = await cellar.edge.sync(routes, certificates.all(), optionsOf(cellar.store))
+    for (const why of refused) cellar.log.error(`the proxy did not take everything: ${why}`)
   }
   let complete = false
   cellar.edge.onConnect(() => {
@@ -75,12 +82,14 @@ export function createRoutes(cellar: Cellar): Routes {
   })
 
   return {
-    point: (app, aim, call) => inTurn(app.name, async () => tell(app, await shaped(app, aim, call))),
+    point: (app, aim, call) => inTurn(app.name, async () => tell(app, await shaped(app, aim, call), call)),
     tryOut: (app, trial, call) =>
-      inTurn(app.name, async () => tell(app, await shaped(app, { ...wanted(app, cellar), trial }, call))),
+      inTurn(app.name, async () =>
+        tell(app, await shaped(app, { ...wanted(app, cellar), trial }, call), call),
+      ),
     refresh: (app, call) =>
       inTurn(app.name, async () =>
-        tell(app, await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call)),
+        tell(app, await shaped(app, told.get(app.name)?.aim ?? wanted(app, cellar), call), call),
       ),
     async refreshAll(call) {
       const failed: string[] = []
@@ -88,6 +97,7 @@ export function createRoutes(cellar: Cellar): Routes {
         await inTurn(app.name, async () => {
           const aim = told.get(app.name)?.aim ?? wanted(app, cellar)
           told.set(app.name, await shaped(app, aim, call))
+          await certificates.look(app, call)
         }).catch((error: unknown) => failed.push(`${app.name}: ${messageOf(error)}`))
       }
       await sync()
@@ -102,12 +112,13 @@ export function createRoutes(cellar: Cellar): Routes {
           cellar.log.error({ err, app: app.name }, 'a route is taken back without its plugins')
           return asBefore(app, aim)
         })
-        await tell(app, route)
+        await tell(app, route, call)
       }),
     forget: app =>
       inTurn(app, async () => {
         told.delete(app)
         await cellar.edge.forget(app)
+        await certificates.forget(app)
       }),
     async syncAll() {
       const call = ownCall(cellar)
@@ -116,10 +127,12 @@ export function createRoutes(cellar: Cellar): Routes {
           app.name,
           await shaped(app, wanted(app, cellar), call).catch(() => asBefore(app, wanted(app, cellar))),
         )
+        await certificates.look(app, call)
       }
       complete = true
       await sync()
     },
+    certificates: certificates.of,
   }
 }
 

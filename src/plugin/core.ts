@@ -61,6 +61,29 @@ export interface Core {
     /** Where a person finds the app: its hostnames as URLs, none while nothing leads there. */
     urls(app: AppName): readonly string[]
   }
+  readonly certificates: {
+    /**
+     * In place of the app's own; checked, kept sealed, and in force at once. Answers what it says of itself, and what a person ought to know.
+     * UserErrors `bad-certificate`, `bad-key`, `key-encrypted`, `key-weak`, `key-differs`.
+     */
+    add(
+      app: AppName,
+      pair: { readonly chain: string; readonly key: string },
+      call: Call,
+    ): Promise<CertificateFacts & { readonly warnings: readonly string[] }>
+    /** One that vouches for itself. UserError `certificate-there` when the app has its own. */
+    generate(
+      app: AppName,
+      hostname: string,
+      call: Call,
+    ): Promise<CertificateFacts & { readonly warnings: readonly string[] }>
+    /** UserError `certificate-missing`. */
+    remove(app: AppName, call: Call): Promise<void>
+    /** What was added for the app, in PEM form. UserError `certificate-missing`. */
+    own(app: AppName): { readonly chain: string; readonly key: string }
+    /** What is shown for the app's hostnames: its own, and what plugins found. */
+    inForce(app: AppName): readonly (CertificateFacts & { readonly serves: readonly string[] })[]
+  }
   readonly properties: {
     get(topic: string, app: AppName | undefined, key: string): string | undefined
     set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
@@ -143,6 +166,16 @@ export interface Core {
       options: { readonly force: boolean },
     ): readonly Key[]
   }
+}
+
+export interface CertificateFacts {
+  readonly subject: string
+  readonly issuer: string
+  readonly startsAt: Date
+  readonly expiresAt: Date
+  /** Lower-case, wildcards too. */
+  readonly hostnames: readonly string[]
+  readonly verified: 'verified by a certificate authority' | 'self signed' | 'not verified'
 }
 
 export interface LogsOptions {

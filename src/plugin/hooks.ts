@@ -1,4 +1,15 @@
-import type { App, Awaitable, Builder, ContainerSpec, Env, Out, Release, Route, Source } from '../types.ts'
+import type {
+  App,
+  Awaitable,
+  Builder,
+  Certificate,
+  ContainerSpec,
+  Env,
+  Out,
+  Release,
+  Route,
+  Source,
+} from '../types.ts'
 import type { Context } from './define.ts'
 
 export interface AppEvent {
@@ -35,6 +46,8 @@ export interface Hooks {
   afterFailure(event: AppEvent & { readonly error: unknown }): void
   afterConfig(event: ConfigEvent): void
   shapeRoute(route: Route, event: AppEvent): Route
+  /** For a hostname that the app has no certificate of its own for. */
+  findCertificate(event: AppEvent & { readonly hostname: string }): Certificate
   afterDomains(event: AppEvent & { readonly hostnames: readonly string[] }): void
 }
 
@@ -88,6 +101,7 @@ export const hookNames = [
   'afterFailure',
   'afterConfig',
   'shapeRoute',
+  'findCertificate',
   'afterDomains',
 ] as const satisfies readonly HookName[]
 

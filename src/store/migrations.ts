@@ -1,33 +1,3 @@
-import { UserError } from '../errors.ts'
-
-interface Migrating {
-  exec(sql: string): unknown
-  pragma(source: string, options?: { simple: boolean }): unknown
-  transaction(work: () => void): { immediate(): void }
-}
-
-/** All or nothing. UserError `store-newer` when a later Davit wrote the store. */
-export function migrate(db: Migrating, file: string, steps: readonly string[] = migrations): void {
-  const upgrade = db.transaction(() => {
-    const version = Number(db.pragma('user_version', { simple: true }))
-    if (version > steps.length) throw newer(file, { version, known: steps.length })
-    if (version === steps.length) return
-    for (const step of steps.slice(version)) db.exec(step)
-    if ((db.pragma('foreign_key_check') as unknown[]).length)
-      throw new Error('A migration left loose references')
-    db.pragma(`user_version = ${steps.length}`)
-  })
-  upgrade.immediate()
-}
-
-function newer(file: string, { version, known }: { version: number; known: number }): UserError {
-  return new UserError(
-    'store-newer',
-    `The store ${file} was written by a newer Davit: format ${version}, this one knows ${known}.`,
-    'Start that newer version again, or restore a backup from before the upgrade.',
-  )
-}
-
 // octet_length, because length and GLOB end at a NUL; where both lengths agree, all is ASCII and without one.
 const matches = (column: string, { only, max }: { only: string; max: number }) =>
   `octet_length(${column}) BETWEEN 1 AND ${max} AND length(${column}) = octet_length(${column})
@@ -244,5 +214,13 @@ export const migrations: readonly string[] = [
   CREATE UNIQUE INDEX audit_ends ON audit ("of") WHERE "of" IS NOT NULL;
   CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'The audit only grows'); END;
   CREATE TRIGGER audit_holds BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'The audit only grows'); END;
+  `,
+  `
+  CREATE TABLE certificates (
+    app INTEGER NOT NULL PRIMARY KEY REFERENCES apps ON DELETE CASCADE,
+    chain TEXT NOT NULL,
+    key BLOB NOT NULL,
+    added_at INTEGER NOT NULL
+  ) STRICT;
   `,
 ]

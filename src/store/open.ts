@@ -8,6 +8,7 @@ import { openSeal, type Seal } from '../seal.ts'
 import { openApps } from './apps.ts'
 import { openAttempts } from './attempts.ts'
 import { openAudit } from './audit.ts'
+import { openCertificates } from './certificates.ts'
 import { openConfig } from './config.ts'
 import { openContainers } from './containers.ts'
 import { openDomains } from './domains.ts'
@@ -15,7 +16,7 @@ import { openFormation } from './formation.ts'
 import type { Ground, Statement } from './ground.ts'
 import { openKeys } from './keys.ts'
 import { openKv } from './kv.ts'
-import { migrate } from './migrations.ts'
+import { migrate } from './migrate.ts'
 import { openNetworks } from './networks.ts'
 import { openProperties } from './properties.ts'
 import { openReleases } from './releases.ts'
@@ -42,6 +43,7 @@ export function openStore({ file, keyFile, now = () => new Date() }: StoreOption
       keys: openKeys(ground),
       config: openConfig(ground),
       domains: openDomains(ground),
+      certificates: openCertificates(ground),
       formation: openFormation(ground),
       properties: openProperties(ground),
       releases: openReleases(ground),

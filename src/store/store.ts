@@ -4,6 +4,7 @@ import type {
   Attempt,
   AttemptStatus,
   AuditEntry,
+  Certificate,
   Container,
   ContainerSpec,
   ContainerState,
@@ -23,6 +24,7 @@ export interface Store {
   readonly keys: Keys
   readonly config: ConfigValues
   readonly domains: Domains
+  readonly certificates: AppCertificates
   readonly formation: Formations
   readonly properties: Properties
   readonly releases: Releases
@@ -93,6 +95,18 @@ export interface Domains {
   /** The domains that apps' names are put before. */
   global(): readonly string[]
   setGlobal(hostnames: readonly string[]): void
+}
+
+/** What people handed over for an app. */
+export interface AppCertificates {
+  of(app: AppName): StoredCertificate | undefined
+  /** In place of the one before. */
+  put(app: AppName, certificate: Pick<Certificate, 'chain' | 'key'>): void
+  remove(app: AppName): boolean
+}
+
+export interface StoredCertificate extends Pick<Certificate, 'chain' | 'key'> {
+  readonly addedAt: Date
 }
 
 export interface Formations {

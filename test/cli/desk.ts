@@ -22,7 +22,7 @@ interface Said extends Partial<Pick<Session, 'by' | 'signal' | 'local'>> {
 
 /** The gate with all of Davit's commands, those of plugins, and some of the test's own, behind it. */
 export function desk(t: Test, more: readonly Command[] = [], given: Parameters<typeof workshop>[1] = {}) {
-  const { core, rooms, told, options, members } = workshop(t, given)
+  const { core, rooms, told, certificates, options, members } = workshop(t, given)
   const logged: Record<string, unknown>[] = []
   const log = pino(
     new Writable({
@@ -75,5 +75,5 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
     return { code, stdout: stdout.text(), stderr: stderr.text() }
   }
   const audit = () => rooms.store.audit.list({ limit: 100 }).toReversed()
-  return { say, logged, gits, audit, core, rooms, told, options, members }
+  return { say, logged, gits, audit, core, rooms, told, certificates, options, members }
 }

@@ -19,7 +19,7 @@ import type { Plugin } from '../../src/plugin/define.ts'
 import { createDriver, type Member } from '../../src/plugin/driver.ts'
 import { plainEnv, readSettings } from '../../src/settings.ts'
 import { openStore } from '../../src/store/open.ts'
-import type { AppName, Call, Identity, Out, Route } from '../../src/types.ts'
+import type { AppName, Call, Certificate, Identity, Out, Route } from '../../src/types.ts'
 
 export const shop = 'shop' as AppName
 export const blog = 'blog' as AppName
@@ -33,6 +33,8 @@ export interface Workshop {
   readonly told: readonly (Route | string)[]
   /** What counts for the whole instance, as the proxy was told, oldest first. */
   readonly options: readonly EdgeOptions[]
+  /** The certificates that the proxy has, by name. */
+  readonly certificates: ReadonlyMap<string, Certificate>
   /** The plugins with their contexts. */
   readonly members: readonly Member[]
 }
@@ -52,12 +54,13 @@ export function workshop(
   })
   const told: (Route | string)[] = []
   const options: EdgeOptions[] = []
+  const certificates = new Map<string, Certificate>()
   const members: Member[] = []
   const cellar: Cellar = {
     settings: readSettings(['--data', dir, '--http-listen', '127.0.0.1:8080', '--instance', 'test'], {}),
     store,
     engine: absentEngine(engine),
-    edge: listeningEdge(told, options),
+    edge: listeningEdge(told, options, certificates),
     repositories: openRepositories({
       folder: join(dir, 'git'),
       hooks: resolve(import.meta.dirname, '../../scripts/git-hooks'),
@@ -80,7 +83,7 @@ export function workshop(
   }
   const core = createCore('0.0.0', rooms)
   members.push(...plugins.map(plugin => member(plugin, { core, dir })))
-  return { core, rooms, told, options, members }
+  return { core, rooms, told, certificates, options, members }
 }
 
 /** A plugin with a context for it, whose values are kept in memory. */
@@ -129,18 +132,24 @@ function absentEngine(given: Partial<Engine>): Engine {
   })
 }
 
-function listeningEdge(told: (Route | string)[], counting: EdgeOptions[]): Edge {
+function listeningEdge(
+  told: (Route | string)[],
+  counting: EdgeOptions[],
+  certificates: Map<string, Certificate>,
+): Edge {
   return {
-    sync: async (routes, _certificates, options) => {
+    sync: async (routes, all = [], options) => {
       told.push(...routes)
+      certificates.clear()
+      for (const each of all) certificates.set(each.name, each)
       if (options) counting.push(options)
       return []
     },
     options: async options => void counting.push(options),
     point: async route => void told.push(route),
     forget: async app => void told.push(app),
-    certificate: async () => undefined,
-    forgetCertificate: async () => undefined,
+    certificate: async each => void certificates.set(each.name, each),
+    forgetCertificate: async name => void certificates.delete(name),
     rename: async () => undefined,
     drain: async () => 0,
     trial: async () => new Map(),
