@@ -164,6 +164,7 @@ export interface Container {
 
 export type {
   Addresses,
+  AppMetrics,
   Canary,
   Certificate,
   Redirect,

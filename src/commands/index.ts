@@ -7,6 +7,7 @@ import * as config from './config.ts'
 import * as domains from './domains.ts'
 import * as git from './git.ts'
 import * as logs from './logs.ts'
+import * as metrics from './metrics.ts'
 import * as nginx from './nginx.ts'
 import * as proxy from './proxy.ts'
 import * as ps from './ps.ts'
@@ -26,6 +27,7 @@ const topics = {
   domains,
   git,
   logs,
+  metrics,
   nginx,
   proxy,
   ps,

@@ -12,6 +12,7 @@ export function createTraffic(rooms: Rooms): Core['traffic'] {
     async *log(app, form, options) {
       for await (const line of readLog(placeOf(app, form, rooms), options)) yield formed(line, form)
     },
+    metrics: app => rooms.edge.metrics(app),
   }
 }
 

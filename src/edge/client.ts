@@ -56,6 +56,10 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
     pause: async (app, { capMs }) => void (await call({ verb: 'pause', app, capMs })),
     resume: async app => void (await call({ verb: 'resume', app })),
     trial: async app => countsOf(await call({ verb: 'trial', app })),
+    metrics: async app => {
+      const all = await call({ verb: 'metrics', ...(app === undefined ? {} : { app }) })
+      return Array.isArray(all) ? all : []
+    },
     stats: async () => statsOf(await call({ verb: 'stats' })),
     onConnect: line.onConnect,
     close: line.close,

@@ -52,6 +52,8 @@ export function requestOf(value: unknown): Framed<Request> {
       return { id, verb: 'resume', app: appOf(message.app) }
     case 'trial':
       return { id, verb: 'trial', app: appOf(message.app) }
+    case 'metrics':
+      return { id, verb: 'metrics', ...(message.app === undefined ? {} : { app: appOf(message.app) }) }
     case 'stats':
       return { id, verb: 'stats' }
     default:

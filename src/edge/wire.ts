@@ -1,4 +1,4 @@
-import type { Certificate, Route } from '../types.ts'
+import type { AppMetrics, Certificate, Route } from '../types.ts'
 
 /**
  * What daemon and proxy say to each other over the proxy's Unix socket: each message is a 32-bit big-endian length and that
@@ -44,6 +44,8 @@ export type Request =
   /** In place of the one of its name. Refused when key and chain cannot be used together. */
   | { readonly verb: 'certificate'; readonly certificate: Certificate }
   | { readonly verb: 'forgetCertificate'; readonly name: string }
+  /** What was counted lately, of one app or of all. */
+  | { readonly verb: 'metrics'; readonly app?: string }
   | { readonly verb: 'stats' }
 
 /** What counts for the whole instance, whatever the app. */
@@ -100,6 +102,8 @@ export interface Edge {
   resume(app: string): Promise<void>
   /** By release; empty while none is on trial. */
   trial(app: string): Promise<ReadonlyMap<number, ReleaseCounts>>
+  /** Of one app or of all: what it was asked lately. An app that was asked nothing is not among them. */
+  metrics(app?: string): Promise<readonly AppMetrics[]>
   stats(): Promise<Stats>
   /** Called at every (re)connection, so that the whole table is told again. */
   onConnect(listener: () => void): void

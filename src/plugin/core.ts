@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 
 import type {
   App,
+  AppMetrics,
   AppName,
   Attempt,
   Call,
@@ -136,6 +137,8 @@ export interface Core {
      * the app gets another name, until the signal or the app's end.
      */
     log(app: AppName | undefined, form: TrafficForm, options: TrafficOptions): AsyncIterable<string>
+    /** What an app, or each, was asked lately. An app that was asked nothing is not among them. */
+    metrics(app: AppName | undefined): Promise<readonly AppMetrics[]>
   }
   readonly repository: {
     /** What is pushed to it is deployed; undefined before the first push unless set. */

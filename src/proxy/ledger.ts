@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 
-import type { AppMetrics } from '../edge/metrics.ts'
 import type { Logger } from '../log.ts'
 import { type Listen, programVersion } from '../settings.ts'
+import type { AppMetrics } from '../types.ts'
 import type { Verb } from './control.ts'
 import { openExporter } from './exporter.ts'
 import { expositionOf } from './exposition.ts'

@@ -79,6 +79,7 @@ export async function proxy(settings: Settings): Promise<void> {
 
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
     await workers.ready
+    if (request.verb === 'metrics') return ledger.recent(request.app)
     const wanted = changeOf(request)
     return wanted ? change(wanted, workers) : answer(request, workers)
   }

@@ -1,4 +1,4 @@
-import type { AppMetrics } from '../edge/metrics.ts'
+import type { AppMetrics } from '../types.ts'
 import { boundMs, bucketCount, quantileMs } from './buckets.ts'
 import type { BookReport, Report } from './report.ts'
 import { addPacked, addTo, newSlots, type Slots, slot } from './tally.ts'

@@ -155,6 +155,7 @@ function listeningEdge(
     trial: async () => new Map(),
     pause: async () => undefined,
     resume: async () => undefined,
+    metrics: async () => [],
     stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
     onConnect: () => undefined,
     close: () => undefined,

@@ -37,6 +37,17 @@ t.test('what an app was asked can be seen as it happens', async t => {
     t.match(await box.ssh('nginx:access-logs tide'), { code: 20 })
   })
 
+  t.test('metrics tells how much an app is asked, and how it answers', async t => {
+    for (let n = 0; n < 10; n++) await box.get('shore.localhost', '/')
+    await box.get('shore.localhost', '/none')
+    const metrics = async () => JSON.parse((await box.ssh('metrics shore --format json')).stdout)
+    let now = await metrics()
+    while (now.requests < 13) now = await metrics()
+    t.match(now, { app: 'shore', requests: 13, statuses: [0, 12, 0, 1, 0], lost: 0, inFlight: 0 })
+    t.ok(now.p50Ms > 0 && now.p50Ms <= now.p95Ms && now.p95Ms <= now.p99Ms)
+    t.match((await box.ssh('metrics')).stdout, /^shore +\d+\.\d +12 +0 +1 +0 +0 /m)
+  })
+
   t.test('a stopped app and a name without one are told with the reason', async t => {
     await box.ssh('ps:stop shore')
     t.match(await box.get('shore.localhost', '/closed'), { status: 503 })

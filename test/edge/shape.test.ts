@@ -95,6 +95,9 @@ t.test('what is not, throws', async t => {
     { id: 1, verb: 'sync', routes: [null] },
     { id: 1, verb: 'forget', app: '' },
     { id: 1, verb: 'forget', app: '../x' },
+    { id: 1, verb: 'rename', was: 'shop', app: '../x' },
+    { id: 1, verb: 'rename', app: 'shop' },
+    { id: 1, verb: 'metrics', app: '' },
     { id: 1, verb: 'drain', upstreams: [1], timeoutMs: 1 },
     { id: 1, verb: 'drain', upstreams: [], timeoutMs: Number.NaN },
     ...['Shop.test', 'a b', '*.*.test', 'a..b', '*', '', 'x'.repeat(300)].map(name => ({
