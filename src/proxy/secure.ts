@@ -6,6 +6,7 @@ import type { Certificate } from '../types.ts'
 import type { Certificates } from './certificates.ts'
 import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
+import type { Origins } from './origins.ts'
 import { policy } from './policy.ts'
 import type { Server2 } from './server2.ts'
 
@@ -16,6 +17,7 @@ export interface SecureParts {
   /** Seals session tickets: 48 bytes, the same in all workers. */
   readonly ticketKeys: Buffer
   readonly guard: Guard
+  readonly origins: Pick<Origins, 'take'>
   readonly limits: Limits
   readonly http1: HttpServer
   readonly http2: Server2
@@ -30,7 +32,7 @@ export interface SecureServer {
 
 /** Speaks TLS on whatever connections it is given, and hands each on to the version of HTTP that was agreed on. */
 export function makeSecureServer(parts: SecureParts): SecureServer {
-  const { certificates, fallback, ticketKeys, guard, limits, http1, http2, report } = parts
+  const { certificates, fallback, ticketKeys, guard, origins, limits, http1, http2, report } = parts
   const secure = tls.createServer({
     ...policy,
     ...(fallback ? { cert: fallback.chain, key: fallback.key } : {}),
@@ -55,7 +57,7 @@ export function makeSecureServer(parts: SecureParts): SecureServer {
   // A server of node:http begins to look after its deadlines when it listens, and this one never does.
   http1.emit('listening')
   const server = net.createServer({ noDelay: true }, socket => {
-    if (guard.admits(socket)) secure.emit('connection', socket)
+    if (guard.admits(socket)) origins.take(socket, () => secure.emit('connection', socket))
     else socket.destroy()
   })
   return { server, setTicketKeys: keys => secure.setTicketKeys(keys) }

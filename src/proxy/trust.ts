@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
+import type { Origins } from './origins.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What is known of where a request came from, and the fields that tell the app. */
@@ -25,10 +26,13 @@ export interface Hops {
 export type Trust = (visitor: Visitor, said: Said) => Origin
 
 /** Believes nobody but proxies at these addresses (CIDR). With none, what a client says of itself is replaced. */
-export function trusting(proxies: readonly string[]): Trust {
+export function trusting(proxies: readonly string[], origins?: Pick<Origins, 'find'>): Trust {
   const list = addressesOf(proxies)
   return (visitor, { host, hops }) => {
-    const { address, localPort } = visitor.peer
+    const { peer } = visitor
+    const { localPort } = peer
+    // A proxy that passes connections on says whose each is: that one is the peer then.
+    const address = origins?.find(peer) ?? peer.address
     if (list === undefined || hops === undefined || !list(address)) {
       const { scheme } = visitor
       return { client: address, scheme, forwarded: fieldsOf(address, scheme, host, localPort) }

@@ -11,6 +11,7 @@ import { openGuard } from './guard.ts'
 import { openJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
+import { behindOrigins, openOrigins } from './origins.ts'
 import { openPlaces } from './places.ts'
 import { openReporter } from './report.ts'
 import { makeSecureServer, type SecureServer } from './secure.ts'
@@ -26,6 +27,9 @@ import { openUpstreams, type Upstreams } from './upstreams.ts'
 /** For WebSockets to be closed from the other side too. */
 const partMs = 1_500
 
+/** For the word of a trusted proxy where a connection comes from. */
+const preambleMs = 5_000
+
 /** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
 /** For what is still to be written down at the end. */
@@ -39,6 +43,11 @@ function work() {
   const table = openTable([], { has: certificates.has, port: () => serving?.httpsPort })
   let trust = trusting([])
   let isTrusted = addressesOf([])
+  let proxied = false
+  const origins = openOrigins({
+    proxied: address => proxied && (isTrusted?.(address) ?? false),
+    timeoutMs: preambleMs,
+  })
   const balance = openBalance()
   let wrote: Record<string, number> = {}
   let dropped = 0
@@ -62,8 +71,9 @@ function work() {
     return report
   }
 
-  function heed({ trustedProxies }: EdgeOptions) {
-    trust = trusting(trustedProxies)
+  function heed({ trustedProxies, proxyProtocol }: EdgeOptions) {
+    trust = trusting(trustedProxies, origins)
+    proxied = proxyProtocol
     isTrusted = addressesOf(trustedProxies)
   }
 
@@ -141,12 +151,12 @@ function work() {
       report,
     }
     const http2 = makeServer2(parts)
-    const plain = makeServer(parts)
+    const plain = behindOrigins(makeServer(parts), origins)
     await listen(plain, http)
     if (https === undefined)
       return { plain, secure: undefined, httpsPort: undefined, http2, upstreams, limits }
     const secure = makeSecureServer({
-      ...{ certificates, limits, http2, report, guard: parts.guard },
+      ...{ certificates, limits, http2, report, guard: parts.guard, origins },
       fallback: secrets.fallback,
       ticketKeys: Buffer.from(secrets.ticketKeys, 'base64'),
       http1: makeServer(parts, 'https'),

@@ -3,7 +3,9 @@ import net, { type AddressInfo } from 'node:net'
 
 import { t } from 'tap'
 
+import { behindOrigins, openOrigins } from '../../src/proxy/origins.ts'
 import { type Preamble, preambleOf, takePreamble } from '../../src/proxy/preamble.ts'
+import { backend, routeTo, stage } from './stage.ts'
 
 const signature = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
 const v2 = (command: number, family: number, addresses: number[], more: number[] = []) => {
@@ -84,5 +86,32 @@ t.test('what follows stays to be read, and who sends none is let go', async t =>
     other.on('error', () => {})
     other.write(bytes)
     await once(other, 'close')
+  }
+})
+
+t.test('an app hears of the client that a trusted proxy names, and of nobody that others name', async t => {
+  const app = await backend(t, (req, res) => res.end(`${req.headers['x-forwarded-for']} ${req.url}`))
+  for (const trusted of [true, false]) {
+    const origins = openOrigins({ proxied: () => trusted, timeoutMs: 1000 })
+    const { server } = await stage(t, [routeTo(app)], {}, trusted ? ['127.0.0.1'] : [], undefined, origins)
+    const outer = behindOrigins(server, origins)
+    outer.listen(0, '127.0.0.1')
+    await once(outer, 'listening')
+    t.teardown(() => outer.close())
+    const { port } = outer.address() as AddressInfo
+    const request =
+      'GET /a HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n'
+    const client = net.connect(port, '127.0.0.1')
+    client.write(trusted ? Buffer.concat([v2(1, 0x11, four), Buffer.from(request)]) : request)
+    const chunks: Buffer[] = []
+    for await (const chunk of client) chunks.push(chunk)
+    const heard = Buffer.concat(chunks).toString()
+    t.match(heard, trusted ? /\r\n192\.0\.2\.1 \/a$/ : /\r\n127\.0\.0\.1 \/a$/, heard)
+    const without = net.connect(port, '127.0.0.1')
+    without.write(trusted ? request : Buffer.concat([v2(1, 0x11, four), Buffer.from(request)]))
+    const [first] = await Promise.race([once(without, 'data'), once(without, 'close')])
+    if (trusted) t.equal(typeof first, 'boolean', 'it is closed without a word')
+    else t.match(String(first), /^HTTP\/1\.1 400 /)
+    without.destroy()
   }
 })

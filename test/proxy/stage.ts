@@ -11,6 +11,7 @@ import { openCertificates } from '../../src/proxy/certificates.ts'
 import type { Secured } from '../../src/proxy/gates/https.ts'
 import { openGuard } from '../../src/proxy/guard.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
+import type { Origins } from '../../src/proxy/origins.ts'
 import { openPlaces } from '../../src/proxy/places.ts'
 import { makeSecureServer } from '../../src/proxy/secure.ts'
 import type { Parts } from '../../src/proxy/serve.ts'
@@ -78,6 +79,7 @@ export async function stage(
   limits: Partial<Limits> = {},
   proxies: readonly string[] = [],
   secured?: Secured,
+  origins?: Origins,
 ) {
   const all = { ...usualLimits, ...limits }
   const traffic = openTraffic()
@@ -90,7 +92,7 @@ export async function stage(
   const ejected: unknown[] = []
   const places = openPlaces(openBalance(), { ejected: (...each) => ejected.push(each) })
   const table = openTable(routes, secured)
-  const trust = trusting(proxies)
+  const trust = trusting(proxies, origins)
   const parts: Parts = {
     find: table.find,
     upstreams,
@@ -163,6 +165,7 @@ export async function secureStage(
   const http1 = makeServer(parts, 'https')
   const http2 = makeServer2(parts)
   const secure = makeSecureServer({
+    origins: { take: (_socket, then) => then() },
     ...{ certificates: held, http1, http2 },
     ...{ guard: parts.guard, limits: parts.limits, report: parts.report },
     fallback: await selfSigned(['no-certificate.invalid'], { days: 2 }),
