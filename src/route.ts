@@ -94,6 +94,13 @@ export interface Canary {
   readonly upstreams: Readonly<Record<string, Upstream>>
 }
 
+/** A port of the host that leads to a port of an app's containers; 80 and 443 are the instance's own HTTP and HTTPS. */
+export interface PortMapping {
+  readonly scheme: RoutePort['scheme']
+  readonly host: number
+  readonly container: number
+}
+
 /** tcp: bytes are passed on as they are · http, https, grpc: as on the instance's own listeners. */
 export interface RoutePort {
   readonly scheme: 'http' | 'https' | 'grpc' | 'grpcs' | 'tcp'

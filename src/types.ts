@@ -167,6 +167,7 @@ export type {
   AppMetrics,
   Canary,
   Certificate,
+  PortMapping,
   Redirect,
   Route,
   RouteLimits,

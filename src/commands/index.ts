@@ -9,6 +9,7 @@ import * as git from './git.ts'
 import * as logs from './logs.ts'
 import * as metrics from './metrics.ts'
 import * as nginx from './nginx.ts'
+import * as ports from './ports.ts'
 import * as proxy from './proxy.ts'
 import * as ps from './ps.ts'
 import * as releases from './releases.ts'
@@ -29,6 +30,7 @@ const topics = {
   logs,
   metrics,
   nginx,
+  ports,
   proxy,
   ps,
   releases,

@@ -6,6 +6,7 @@ import { createCertificatesView } from './certificates.ts'
 import { createConfig } from './config.ts'
 import { createDomains } from './domains.ts'
 import { logsOf } from './logs.ts'
+import { createPorts } from './ports.ts'
 import { createProcesses } from './processes.ts'
 import { createProperties } from './properties.ts'
 import { createReleases } from './releases.ts'
@@ -26,6 +27,7 @@ export function createCore(version: string, rooms: Rooms): Core {
     certificates: createCertificatesView(rooms),
     properties: createProperties(rooms),
     processes: createProcesses(rooms),
+    ports: createPorts(rooms),
     routes: createRoutesView(rooms),
     releases: createReleases(rooms),
     traffic: createTraffic(rooms),

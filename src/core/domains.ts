@@ -3,6 +3,7 @@ import type { Core } from '../plugin/core.ts'
 import { readHostname } from '../plugin/names.ts'
 import type { Store } from '../store/store.ts'
 import type { App, AppName, Call } from '../types.ts'
+import { findMain, portsSet } from './port-map.ts'
 import { isOffProxy } from './proxy-settings.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -99,7 +100,8 @@ function givenUp(app: AppName, store: Store): boolean {
 
 /** Wildcards name no page, so they are left out. */
 export function urlsOf(app: AppName, { store, settings, routes }: Rooms): string[] {
-  if (isOffProxy(app, store)) return []
+  const set = portsSet(app, store)
+  if (isOffProxy(app, store) || (set && !findMain(set))) return []
   const secured = new Set(routes.certificates(app).flatMap(each => each.hostnames))
   const { httpListen: http, httpsListen: https } = settings
   return hostnamesOf(app, store)

@@ -91,7 +91,7 @@ async function refuseGone(app: App, { image, number }: Release, rooms: Rooms): P
   )
 }
 
-export interface Respread extends Pick<Rollout, 'fresh' | 'formation' | 'onLive'> {
+export interface Respread extends Pick<Rollout, 'fresh' | 'formation' | 'prepare' | 'onLive'> {
   /** Said to those who wait, and where it makes a release, the reason listed. */
   readonly what: string
   /** Brings a stopped app back; otherwise a stopped app stays so and only `onLive` counts. */
@@ -123,7 +123,7 @@ interface Again {
   readonly why: string
   readonly config: Env
   readonly call: Call
-  readonly rollout?: Pick<Rollout, 'fresh' | 'formation' | 'onLive'>
+  readonly rollout?: Pick<Rollout, 'fresh' | 'formation' | 'prepare' | 'onLive'>
 }
 
 async function again(

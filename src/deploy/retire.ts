@@ -1,3 +1,4 @@
+import { portsSet } from '../core/port-map.ts'
 import type { Rooms } from '../core/rooms.ts'
 import type { App, Container, Step } from '../types.ts'
 import { crashAt } from './crash.ts'
@@ -46,9 +47,14 @@ function timeoutOf(container: Container, rooms: Rooms): number {
 }
 
 async function drain(containers: readonly Container[], { store, edge, log }: Rooms): Promise<void> {
-  const web = containers.filter(each => each.process === 'web').map(each => `${each.address}:${each.port}`)
+  const [first] = containers
+  if (!first) return
+  const { app } = first
+  const others = (portsSet(app, store) ?? []).map(each => each.container)
+  const web = containers
+    .filter(each => each.process === 'web')
+    .flatMap(each => [...new Set([each.port, ...others])].map(port => `${each.address}:${port}`))
   if (web.length === 0) return
-  const app = containers[0]!.app
   const set = (key: string) =>
     store.properties.get('checks', app, key) ?? store.properties.get('checks', undefined, key)
   const requests = set('wait-to-retire') ?? '30'

@@ -22,7 +22,7 @@ export interface Rollout {
   readonly formation?: Formation
   /** Called in the transaction that makes the release live. */
   readonly onLive?: () => void
-  /** Between `beforeRelease` and the first start: the release command. */
+  /** After `beforeRelease` and before anything is planned: the release command. */
   readonly prepare?: (call: Call) => Promise<void>
   /** Where the app wants that, a share of the clients sees the release first. */
   readonly onTrial?: boolean
@@ -143,7 +143,8 @@ function rowOf(
     release: release.number,
     name: `${rooms.settings.instance}-${app.name}.${process.process}.${index}.${randomHex(4)}`,
     address: rooms.store.networks.takeAddress(app.name),
-    port: release.port,
+    // Where it was told to listen, even if something else is set meanwhile.
+    port: Number(process.spec.env.PORT) || release.port,
     hash: process.hash,
     spec: process.spec,
   }

@@ -1,4 +1,5 @@
 import { hostnamesOf } from '../core/domains.ts'
+import { portsOf } from '../core/port-map.ts'
 import { isOffProxy, optionsOf, settingsOf } from '../core/proxy-settings.ts'
 import type { Cellar } from '../core/rooms.ts'
 import { ownCall } from '../core/rooms.ts'
@@ -172,9 +173,12 @@ function wanted(app: App, cellar: Cellar): Aim {
 
 function plainRoute(app: App, { containers, release, trial }: Aim, cellar: Cellar): Route {
   const site = release && siteIn(release.image)
-  const hostnames = isOffProxy(app.name, cellar.store) ? [] : hostnamesOf(app.name, cellar.store)
+  const { reached, ...ports } = portsOf(app.name, webOf(containers), cellar.store)
+  const isReached = reached && !isOffProxy(app.name, cellar.store)
+  const hostnames = isReached ? hostnamesOf(app.name, cellar.store) : []
   return {
     ...settingsOf(app.name, cellar.store),
+    ...ports,
     app: app.name,
     domains: Object.fromEntries(hostnames.map(each => [each, true as const])),
     upstreams: upstreamsOf(containers),
@@ -193,6 +197,11 @@ function plainRoute(app: App, { containers, release, trial }: Aim, cellar: Cella
 }
 
 function upstreamsOf(containers: readonly Container[]): Route['upstreams'] {
-  const web = containers.filter(each => each.process === 'web')
-  return Object.fromEntries(web.map(each => [each.name, { host: each.address, port: each.port }]))
+  return Object.fromEntries(
+    webOf(containers).map(each => [each.name, { host: each.address, port: each.port }]),
+  )
+}
+
+function webOf(containers: readonly Container[]): readonly Container[] {
+  return containers.filter(each => each.process === 'web')
 }

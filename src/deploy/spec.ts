@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 
+import { webPort } from '../core/port-map.ts'
 import type { Rooms } from '../core/rooms.ts'
 import type { App, Call, ContainerSpec, Env, Formation, Procfile, Release } from '../types.ts'
 import { commandOf } from './procfile.ts'
@@ -62,7 +63,7 @@ function baseEnv(release: Release, { store }: Rooms): Env {
     ...values(undefined, false),
     ...values(release.app, true),
     ...store.releases.config(release),
-    PORT: String(release.port),
+    PORT: String(webPort(release.app, release, store)),
     ...(release.revision ? { GIT_REV: release.revision } : {}),
   }
 }

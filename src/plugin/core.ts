@@ -10,6 +10,7 @@ import type {
   Env,
   Formation,
   Key,
+  PortMapping,
   Release,
   Route,
   Terminal,
@@ -90,6 +91,14 @@ export interface Core {
     set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
     /** The app's own, else the host's, else `fallback`. */
     inForce(topic: string, app: AppName, key: string, fallback: string): string
+  }
+  readonly ports: {
+    /** In force: as set, else as detected. */
+    of(app: AppName): readonly PortMapping[]
+    /** What the live release's image says. */
+    detected(app: AppName): readonly PortMapping[]
+    /** Undefined: as detected. UserErrors `bad-port`, `port-taken`; what cannot come about is not kept. */
+    set(app: AppName, mappings: readonly PortMapping[] | undefined, call: Call): Promise<void>
   }
   readonly routes: {
     /** The app's route as it would be told to the proxy now: properties, then what plugins shape. */
