@@ -7,6 +7,9 @@ import type { ReplyHead } from './reply.ts'
 import { type Sending, sendBody } from './send.ts'
 import type { Visitor } from './visitor.ts'
 
+/** Bytes of an answer that wait for the client; then the upstream waits too. */
+const heldMost = 256 * 1024
+
 /** One request on one connection: what it says, and its answer passed to the client at the client's pace. */
 export class Answer implements Exchange {
   readonly method: string
@@ -73,7 +76,8 @@ export class Answer implements Exchange {
     this.flowing = true
     const room = visitor.out.write(chunk)
     this.connection.deadline = performance.now() + limits.streamIdleMs
-    if (room) return
+    // A stream says no to every large piece, though the kernel has taken it already.
+    if (room || visitor.out.writableLength < heldMost) return
     // Now the client is what is waited for.
     this.connection.deadline = Number.POSITIVE_INFINITY
     this.connection.socket.pause()

@@ -4,6 +4,9 @@ import type { Asked } from './asked.ts'
 import { trailerFields } from './fields.ts'
 import type { Visitor } from './visitor.ts'
 
+/** Bytes of a body that wait for the upstream; then the client waits too. */
+const heldMost = 256 * 1024
+
 export interface Sending {
   /** Sends no more of it, and lets what still comes run to waste. True when it had not come to its end. */
   stop(): boolean
@@ -51,7 +54,8 @@ export function sendBody(
     }
     if (kind === 'counted' && visitor.taken > length!) return fail()
     moved()
-    if (!put(chunk)) body.pause()
+    // A stream says no to every large piece, though the kernel has taken it already.
+    if (!put(chunk) && socket.writableLength >= heldMost) body.pause()
   }
   const put = (chunk: Buffer): boolean => {
     if (kind === 'counted') return socket.write(chunk)
