@@ -23,6 +23,8 @@ const options: http2.ServerOptions = {
     enablePush: false,
   },
   maxHeaderListPairs: 256,
+  // What an app says twice is passed on twice, as in HTTP/1.1.
+  strictSingleValueFields: false,
   maxSessionMemory: 16,
   maxSettings: 16,
   maxSessionInvalidFrames: 100,

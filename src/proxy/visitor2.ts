@@ -98,16 +98,13 @@ export class Visitor2 implements Visitor, Flow {
   begin(status: number, _reason: string, fields: readonly string[], { trailers }: BeginOptions = {}) {
     if (this.closed) return
     const waitForTrailers = trailers === true && this.method !== 'HEAD' && !bodiless.has(status)
-    const head = grouped(fields)
-    head[':status'] = status
-    // The length of a body that HTTP has no room for would be a lie that clients notice (RFC 9110 8.6).
-    if (status === 204 || status === 205) delete head['content-length']
+    const head = headOf(status, fields)
     if (waitForTrailers) this.stream.once('wantTrailers', () => this.close())
-    this.stream.respond(head, { waitForTrailers })
+    this.stream.respond(head as unknown as OutgoingHttpHeaders, { waitForTrailers })
     // Node has ended these answers by itself.
     if (bodiless.has(status)) this.nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
     this.status = status
-    this.stream.once('finish', () => waitForTrailers || this.leaveRest())
+    if (!waitForTrailers && !this.received) this.stream.once('finish', () => this.leaveRest())
   }
 
   flush() {
@@ -174,20 +171,33 @@ function withOneCookie(fields: string[]): readonly string[] {
   return crumbs.length > 0 ? [...whole, 'cookie', crumbs.join('; ')] : fields
 }
 
-/** Throws on what HTTP/1.1 could not say either. */
-function grouped(fields: readonly string[]): OutgoingHttpHeaders {
-  const head: OutgoingHttpHeaders = Object.create(null)
+/** Flat, as Node takes it too. Throws on what HTTP/1.1 could not say either. */
+function headOf(status: number, fields: readonly string[]): string[] {
+  const head = [':status', String(status)]
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!.toLowerCase()
-    const value = fields[at + 1]!
-    if (ofConnection.has(name)) continue
-    if (!token.test(name) || unsayable.test(value)) throw new TypeError(`${name} cannot be said in a field`)
-    const known = head[name]
-    if (known === undefined) head[name] = value
-    else if (lists.has(name)) head[name] = `${known}, ${value}`
-    else if (!onlyOnce.has(name)) head[name] = [known as string | string[], value].flat()
+    if (!isSaid(name, fields[at + 1]!)) continue
+    // The length of a body that HTTP has no room for would be a lie that clients notice (RFC 9110 8.6).
+    if (name === 'content-length' && (status === 204 || status === 205)) continue
+    head.push(name, fields[at + 1]!)
   }
   return head
+}
+
+function grouped(fields: readonly string[]): OutgoingHttpHeaders {
+  const tail: OutgoingHttpHeaders = Object.create(null)
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!.toLowerCase()
+    const known = tail[name] as string[] | undefined
+    if (isSaid(name, fields[at + 1]!)) tail[name] = [...(known ?? []), fields[at + 1]!]
+  }
+  return tail
+}
+
+/** Names are looked at by Node. */
+function isSaid(name: string, value: string): boolean {
+  if (unsayable.test(value)) throw new TypeError(`${name} has a value that cannot be said`)
+  return !ofConnection.has(name)
 }
 
 /** RFC 9113 8.2.2. */
@@ -201,22 +211,4 @@ const ofConnection: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
-const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const unsayable = /[\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]/
-
-/** What Node refuses to send twice, though an app may have said it twice: the first counts, as for most clients. */
-const onlyOnce: ReadonlySet<string> = new Set([
-  ...['access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method'],
-  ...['age', 'authorization', 'content-length', 'content-location', 'content-md5', 'content-range'],
-  ...['content-type', 'date', 'dnt', 'etag', 'expires', 'from', 'host', 'if-modified-since', 'if-range'],
-  ...['if-unmodified-since', 'last-modified', 'location', 'max-forwards', 'proxy-authorization', 'range'],
-  ...['referer', 'retry-after', 'tk', 'upgrade-insecure-requests', 'user-agent', 'x-content-type-options'],
-])
-
-/** And these are lists, so that they can be said in one field. */
-const lists: ReadonlySet<string> = new Set([
-  'content-encoding',
-  'content-language',
-  'if-match',
-  'if-none-match',
-])
