@@ -21,6 +21,7 @@ export class Answer implements Exchange {
   private whole: number | undefined
   private flowing = false
   private resume: (() => void) | undefined
+  private held = false
 
   constructor(to: Carrying, connection: Connection) {
     this.to = to
@@ -78,12 +79,16 @@ export class Answer implements Exchange {
     this.connection.deadline = performance.now() + limits.streamIdleMs
     // A stream says no to every large piece, though the kernel has taken it already.
     if (room || visitor.out.writableLength < heldMost) return
+    // What had come already is still read to its end.
+    if (this.held) return
+    this.held = true
     // Now the client is what is waited for.
     this.connection.deadline = Number.POSITIVE_INFINITY
     this.connection.socket.pause()
     if (!this.resume) {
       this.to.stalled()
       this.resume = () => {
+        this.held = false
         this.connection.deadline = performance.now() + limits.streamIdleMs
         this.connection.socket.resume()
       }

@@ -36,8 +36,10 @@ t.test('a client that does not read holds the app back', async t => {
   let written = 0
   const app = await backend(t, (_req, res) => {
     const more = () => {
-      while (written < 200e6 && res.write(Buffer.alloc(65536))) written += 65536
-      if (written < 200e6) res.once('drain', more)
+      while (written < 200e6) {
+        written += 65536
+        if (!res.write(Buffer.alloc(65536))) return void res.once('drain', more)
+      }
     }
     res.on('error', () => {})
     more()

@@ -93,8 +93,10 @@ t.test('a client that does not read holds the app back, and other streams go on'
   const app = await backend(t, (req, res) => {
     if (req.url === '/small') return res.end('small')
     const more = () => {
-      while (written < 100e6 && res.write(Buffer.alloc(65536))) written += 65536
-      if (written < 100e6) res.once('drain', more)
+      while (written < 100e6) {
+        written += 65536
+        if (!res.write(Buffer.alloc(65536))) return void res.once('drain', more)
+      }
     }
     res.on('error', () => {})
     more()
