@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 
+import { bundleOf } from '../deploy/bundle.ts'
 import { redeploy } from '../deploy/deploy.ts'
 import { HookError, messageOf, UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
@@ -14,6 +15,7 @@ export function createConfig(rooms: Rooms): Core['config'] {
   return {
     list: app => rooms.store.config.list(app),
     env: app => ({ ...values(undefined, rooms), ...values(app, rooms) }),
+    bundle: bundleOf,
     change: (app, change, call) => changeConfig(app, change, call, rooms),
   }
 }
@@ -26,6 +28,7 @@ async function changeConfig(
 ): Promise<void> {
   const { set = {}, unset = [] } = change
   for (const key of [...Object.keys(set), ...unset]) readConfigKey(key)
+  for (const [key, value] of Object.entries(set)) refuseLong(key, value)
   refuseProvided(name, [...Object.keys(set), ...unset], rooms)
   const changed = rooms.store.config.change(name, { set, unset })
   if (!changed && (name === undefined || isLive(getApp(name, rooms), rooms))) return
@@ -74,6 +77,19 @@ function stored(reason: string, cause: UserError | HookError | undefined): UserE
     .filter(Boolean)
     .join(' ')
   return new UserError('restart-failed', reason, hint, { cause })
+}
+
+/** Linux starts no program with a longer `KEY=VALUE` (execve(2), MAX_ARG_STRLEN: 32 pages, the end included), and none with a NUL. */
+function refuseLong(key: string, value: string): void {
+  const bytes = Buffer.byteLength(`${key}=${value}`) + 1
+  if (value.includes('\0'))
+    throw new UserError('bad-value', `The value of ${key} has a NUL byte.`, 'Keep it encoded: base64.')
+  if (bytes > 131_072)
+    throw new UserError(
+      'value-too-long',
+      `The value of ${key} is too long for an environment variable: with its key ${bytes - 1} bytes of at most 131071.`,
+      'Put it into several, or into a file of the source.',
+    )
 }
 
 /** A plugin's value is not a person's to set. */

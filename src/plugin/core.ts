@@ -44,6 +44,8 @@ export interface Core {
     ): readonly { readonly key: string; readonly value: string; readonly owner: string }[]
     /** In force for an app: the host's values under the app's. */
     env(app: AppName): Env
+    /** A tar with a file for each of these values. */
+    bundle(env: Env): Readable
     /** Sets and unsets, then rolls out unless `restart` is false. Nothing happens when nothing changes. */
     change(
       app: AppName | undefined,

@@ -23,6 +23,12 @@ t.test('the life of an app', async t => {
     t.match(await box.ssh('config:get shop NOPE'), { code: 1, stdout: '' })
     t.match(await box.ssh('config:unset shop EMPTY'), { code: 0 })
     t.match((await box.ssh('config shop')).stdout, /^GREETING: +hi there$/m)
+    const long = 'x'.repeat(120_000)
+    t.match(await box.ssh(`config:set shop LONG=${long}`), { code: 0 })
+    t.equal((await box.ssh('run shop printenv LONG')).stdout, `${long}\n`)
+    t.match(await box.ssh('config:import shop', { input: 'GREETING="from a file"\nLONG=short' }), { code: 0 })
+    t.equal((await box.ssh('run shop printenv GREETING LONG')).stdout, 'from a file\nshort\n')
+    t.match(await box.ssh("config:set shop GREETING='hi there'"), { code: 0 })
   })
 
   t.test('run hands over words, stdin, stderr and the exit code', async t => {

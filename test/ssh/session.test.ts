@@ -185,6 +185,24 @@ t.test('several commands share a connection, and one that goes is aborted alone'
   t.equal(await aborted.next(), 'first')
 })
 
+t.test('a command may be as long as a client sends it, in every cipher', async t => {
+  const door = await openDoor(t, async ({ command, stdout }) => {
+    stdout.write(
+      createHash('sha256')
+        .update('line' in command ? command.line : '')
+        .digest('hex'),
+    )
+    return 0
+  })
+  // One word is at most 128 KiB (execve), and OpenSSH's packet 256 KiB: the words are sent as one.
+  const words = [Buffer.alloc(130_000, 'a').toString(), Buffer.alloc(130_000, 'b').toString()]
+  const digest = createHash('sha256').update(words.join(' ')).digest('hex')
+  for (const cipher of ['chacha20-poly1305@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr']) {
+    const { code, stdout } = await door.ssh(words, { options: ['-c', cipher] })
+    t.same({ code, stdout: String(stdout) }, { code: 0, stdout: digest }, cipher)
+  }
+})
+
 t.test('a key that is removed ends what runs with it, and nothing else', async t => {
   const over = waitable<string>()
   const door = await openDoor(t, async ({ by, stdout, signal }) => {
