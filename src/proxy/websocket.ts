@@ -126,6 +126,9 @@ function couple(
     connection.once('close', () => socket.destroySoon())
     pump!(answer, connection, head)
     farewell.follow(connection)
+    const lastWords = () => setTimeout(() => socket.destroy(), lastWordsMs).unref()
+    if (socket.readableEnded) lastWords()
+    else socket.once('end', lastWords)
     for (const end of [socket, connection]) end.setKeepAlive(true, 60_000)
     // What comes from either side passes the client's socket.
     if (limits.socketIdleMs > 0) socket.setTimeout(limits.socketIdleMs, () => socket.destroy())
@@ -143,6 +146,9 @@ function count(socket: Socket, trip: Trip): void {
     trip.visitor.bytes = socket.bytesWritten - bytesWritten
   })
 }
+
+/** For what an app still has to say to a client that has ended its side. Many apps never end theirs. */
+const lastWordsMs = 1_000
 
 /** The app's own words why there is no WebSocket. */
 function refuse(
