@@ -1,10 +1,17 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
 import type { AppName, Route } from '../../src/types.ts'
 import { running } from '../../test/proxy/running.ts'
 import { makes } from './backends.ts'
 import { attackFraming, type Side } from './framing.ts'
 import type { Ground } from './ground.ts'
+import { openInspector } from './inspector.ts'
+import { loadAndLeave } from './leaks.ts'
+import { descriptors, residentKb } from './processes.ts'
+import { attackRoutes } from './routes.ts'
 import { openStand, runHere } from './stand.ts'
 import { openTap } from './tap.ts'
+import { attackWebSockets } from './websockets.ts'
 
 export interface Words {
   readonly seed: number
@@ -30,6 +37,21 @@ export const attacks: readonly Attack[] = [
     name: 'framing',
     about: 'spoilt requests to four backends: does everybody see the same? (10000)',
     run: framing,
+  },
+  {
+    name: 'websockets',
+    about: 'a thousand connections say a thousand messages each: does the same come back? (1000)',
+    run: webSockets,
+  },
+  {
+    name: 'routes',
+    about: 'hosts in every spelling against a model of 10,000 routes (1000000)',
+    run: routes,
+  },
+  {
+    name: 'leaks',
+    about: 'requests, and a tenth as many clients that leave at every point: what stays open? (1000000)',
+    run: leaks,
   },
   {
     name: 'stand',
@@ -62,6 +84,61 @@ async function framing({ seed, count = 10_000, backends, ground, say, signal }: 
   if (!survived) say('a worker ended')
   return findings.length === 0 && survived
 }
+
+/** `count` is how many connections there are, and how many messages each. */
+async function webSockets({ seed, count = 1_000, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground)
+  const memory = () => Promise.all(stand.pids.map(residentKb)).then(all => `${all.join(', ')} KB`)
+  say(`resident before: ${await memory()}`)
+  const began = Date.now()
+  const watch = setInterval(() => void memory().then(now => say(`resident: ${now}`)), 10_000)
+  const wrong = await attackWebSockets({
+    port: stand.port,
+    seed,
+    connections: count,
+    messages: count,
+    signal,
+  })
+  clearInterval(watch)
+  say(`${count} connections said ${count * count} messages in ${Math.round((Date.now() - began) / 1000)} s`)
+  say(`resident after: ${await memory()}`)
+  for (const each of wrong.slice(0, 40)) say(each)
+  return wrong.length === 0 && stand.survived()
+}
+
+async function routes({ seed, count = 1_000_000, say, signal }: Words): Promise<boolean> {
+  const { pairs, unknown, changes, wrong } = attackRoutes({ seed, apps: 10_000, pairs: count, signal })
+  say(`${pairs} hosts, ${unknown} of them nobody's, ${changes} changes meanwhile, ${wrong.length} wrong`)
+  for (const each of wrong.slice(0, 40)) say(each)
+  return wrong.length === 0
+}
+
+/** One worker, so that one process has had it all. */
+async function leaks({ seed, count = 1_000_000, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground, { workers: 1 })
+  const [, pid] = stand.pids as [number, number]
+  const inspector = await openInspector(pid)
+  ground.teardown(inspector.close)
+  const load = (requests: number) =>
+    loadAndLeave({ port: stand.port, seed, requests, aborts: Math.ceil(requests / 10), signal })
+  // Pools, caches and compiled code take their room once.
+  await load(Math.min(30_000, Math.ceil(count / 5)))
+  await pause(restMs)
+  const before = { open: await descriptors(pid), heap: await inspector.heapUsed() }
+  say(
+    `before: ${before.open} descriptors, ${before.heap} bytes of heap, ${await residentKb(pid)} KB resident`,
+  )
+  const wrong = await load(count)
+  await pause(restMs)
+  const after = { open: await descriptors(pid), heap: await inspector.heapUsed() }
+  say(`after: ${after.open} descriptors, ${after.heap} bytes of heap, ${await residentKb(pid)} KB resident`)
+  say(`${wrong} of ${count} requests went wrong`)
+  const kept = Math.abs(after.open - before.open) <= 5 && after.heap <= before.heap * 1.1
+  return wrong === 0 && kept && stand.survived()
+}
+
+/** Longer than idle connections to an app are kept, and than a last answer is lingered over. */
+const restMs = 8_000
 
 /** For tools that are not ours. Theirs to say what they found; ours, whether anything ended. */
 async function stand({ command, ground, say, signal }: Words): Promise<boolean> {

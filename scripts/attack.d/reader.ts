@@ -123,7 +123,7 @@ function readChunks(bytes: string, from: number, take: Take): number {
   let at = from
   for (;;) {
     const line = readLine(bytes, at)
-    const chunk = /^0*([0-9a-fA-F]{1,13})[ \t]*(;[\x20-\x7e\x80-\xff\t]*)?$/.exec(line.text)
+    const chunk = /^0*([0-9a-fA-F]{1,16})[ \t]*(;[\x20-\x7e\x80-\xff\t]*)?$/.exec(line.text)
     if (!chunk) throw new Doubt('the size of a chunk')
     const size = Number.parseInt(chunk[1]!, 16)
     if (size === 0) return readTrailers(bytes, line.next)

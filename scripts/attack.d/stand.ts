@@ -7,6 +7,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { plainEnv } from '../../src/settings.ts'
 import type { AppName, Route } from '../../src/types.ts'
 import { running } from '../../test/proxy/running.ts'
+import { echoFrames } from './frames.ts'
 import type { Ground } from './ground.ts'
 
 /** A whole proxy, and an app behind it at shop.test, 127.0.0.1 and localhost. */
@@ -42,7 +43,7 @@ function shop(port: number): Route {
 }
 
 /** `/bytes/N` is so long, `/late/N` takes so many milliseconds; what is sent is answered with its length and hash. */
-async function openApp(ground: Ground) {
+export async function openApp(ground: Pick<Ground, 'teardown'>) {
   let asked = 0
   const server = http.createServer((req, res) => {
     asked++
@@ -50,7 +51,7 @@ async function openApp(ground: Ground) {
   })
   server.on('upgrade', (req, socket: Socket) => {
     asked++
-    echo(req, socket)
+    echoFrames(req, socket)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -58,7 +59,7 @@ async function openApp(ground: Ground) {
     server.close()
     server.closeAllConnections()
   })
-  return { port: (server.address() as AddressInfo).port, asked: () => asked }
+  return { server, port: (server.address() as AddressInfo).port, asked: () => asked }
 }
 
 async function answer(req: IncomingMessage, res: ServerResponse) {
@@ -72,17 +73,6 @@ async function answer(req: IncomingMessage, res: ServerResponse) {
     hash.update(chunk)
   }
   return res.end(length === 0 ? 'ok' : `${length} ${hash.digest('hex')}`)
-}
-
-/** Every byte comes back, unmasked or not. */
-function echo(req: IncomingMessage, socket: Socket) {
-  const key = `${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
-  const accept = createHash('sha1').update(key).digest('base64')
-  socket.on('error', () => {})
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-  )
-  socket.pipe(socket)
 }
 
 /** Runs a program to its end with its output on ours, unless told to stop. */

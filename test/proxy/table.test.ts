@@ -1,5 +1,6 @@
 import { t } from 'tap'
 
+import { attackRoutes } from '../../scripts/attack.d/routes.ts'
 import { hostnameOf } from '../../src/proxy/hostname.ts'
 import { openTable } from '../../src/proxy/table.ts'
 import { routeOf } from './stage.ts'
@@ -73,4 +74,11 @@ t.test('a hostname that went from one app to another stays where it went', async
   table.point(routeOf('two', ['a.test'], [upstream]))
   table.point(routeOf('one', ['b.test'], [upstream]))
   t.equal(table.find('a.test')?.route.app, 'two')
+})
+
+t.test('hosts in every spelling lead where the plain rules say, while routes change', async t => {
+  const { signal } = new AbortController()
+  const { wrong, unknown } = attackRoutes({ seed: 4, apps: 500, pairs: 20_000, signal })
+  t.same(wrong, [])
+  t.ok(unknown > 1_000, `${unknown} of them were nobody's`)
 })

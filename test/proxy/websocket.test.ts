@@ -5,6 +5,8 @@ import type { Socket } from 'node:net'
 
 import { t } from 'tap'
 
+import { openApp } from '../../scripts/attack.d/stand.ts'
+import { attackWebSockets } from '../../scripts/attack.d/websockets.ts'
 import { backend, bareBackend, dial, routeTo, stage } from './stage.ts'
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ=='
@@ -80,6 +82,21 @@ t.test('the end of either side ends the other', async t => {
   const ended = once(app.sockets[1]!, 'end')
   two.socket.resetAndDestroy()
   await ended
+  t.equal(await traffic.drain([`127.0.0.1:${app.port}`], { timeoutMs: 5000, websocketMs: 5000 }), 0)
+})
+
+t.test('a client that ends its side hears the app’s last words, and no app can keep it open', async t => {
+  const app = await echoing(t, (_chunk, socket) => void setImmediate(() => socket.write('word')))
+  const { port, traffic } = await stage(t, [routeTo(app)])
+  const early = dial(port)
+  early.socket.end(`${handshake}\r\n`)
+  t.match(await early.hears(/\r\n\r\n/), / 101 /)
+  const late = dial(port)
+  late.socket.write(`${handshake}\r\n`)
+  await late.hears(/101/)
+  late.socket.end('bye')
+  t.match(await late.hears(/word$/), /word$/)
+  await Promise.all([early.closed, late.closed])
   t.equal(await traffic.drain([`127.0.0.1:${app.port}`], { timeoutMs: 5000, websocketMs: 5000 }), 0)
 })
 
@@ -236,4 +253,13 @@ t.test('a client that knows its manners hears why, and requests are not waited f
     traffic.part(3000),
   ])
   t.equal(traffic.stats().inFlight, 0)
+})
+
+t.test('messages of every length over many connections at once come back as they were', async t => {
+  const app = await openApp(t)
+  const { port } = await stage(t, [
+    { ...routeTo({ host: '127.0.0.1', port: app.port }), domains: { localhost: true } },
+  ])
+  const { signal } = new AbortController()
+  t.same(await attackWebSockets({ port, seed: 4, connections: 20, messages: 60, signal }), [])
 })
