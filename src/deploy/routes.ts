@@ -52,12 +52,15 @@ interface Told {
 
 export function createRoutes(cellar: Cellar): Routes {
   const told = new Map<AppName, Told>()
+  /** Apps whose routes could not be found out since the start: the proxy goes on with what it was told before. */
+  const unknown = new Set<AppName>()
   const inTurn = createTurns()
   const certificates = createCertificates(cellar)
 
   // The certificate first: a hostname that has one is led to https at once.
   const tell = async (app: App, { aim, route }: Told, call: Call) => {
     told.set(app.name, { aim, route })
+    unknown.delete(app.name)
     await certificates.tell(app, call)
     await cellar.edge.point(route)
   }
@@ -65,14 +68,16 @@ export function createRoutes(cellar: Cellar): Routes {
     aim,
     route: sound(await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call)),
   })
-  const asBefore = (app: App, aim: Aim): Told => {
-    const { files: _, canary: __, release: ___, ...before } = told.get(app.name)?.route ?? {}
+  const asBefore = (app: App, aim: Aim): Told | undefined => {
+    const known = told.get(app.name)
+    if (!known) return undefined
+    const { files: _, canary: __, release: ___, ...before } = known.route
     return { aim, route: { ...before, ...plainRoute(app, aim, cellar) } }
   }
 
   const sync = async () => {
     const routes = [...told.values()].map(each => each.route)
-    const refused = await cellar.edge.sync(routes, certificates.all(), optionsOf(cellar.store))
+    const refused = await cellar.edge.sync(routes, certificates.all(), optionsOf(cellar.store), [...unknown])
     for (const why of refused) cellar.log.error(`the proxy did not take everything: ${why}`)
   }
   let complete = false
@@ -98,6 +103,7 @@ export function createRoutes(cellar: Cellar): Routes {
         await inTurn(app.name, async () => {
           const aim = told.get(app.name)?.aim ?? wanted(app, cellar)
           told.set(app.name, await shaped(app, aim, call))
+          unknown.delete(app.name)
           await certificates.look(app, call)
         }).catch((error: unknown) => failed.push(`${app.name}: ${messageOf(error)}`))
       }
@@ -110,24 +116,28 @@ export function createRoutes(cellar: Cellar): Routes {
       inTurn(app.name, async () => {
         const aim = wanted(app, cellar)
         const route = await shaped(app, aim, call).catch((err: unknown) => {
-          cellar.log.error({ err, app: app.name }, 'a route is taken back without its plugins')
+          cellar.log.error({ err, app: app.name }, 'a route is taken back without asking its plugins')
           return asBefore(app, aim)
         })
-        await tell(app, route, call)
+        if (route) await tell(app, route, call)
       }),
     forget: app =>
       inTurn(app, async () => {
         told.delete(app)
+        unknown.delete(app)
         await cellar.edge.forget(app)
         await certificates.forget(app)
       }),
     async syncAll() {
       const call = ownCall(cellar)
       for (const app of cellar.store.apps.list().filter(each => !each.retired)) {
-        told.set(
-          app.name,
-          await shaped(app, wanted(app, cellar), call).catch(() => asBefore(app, wanted(app, cellar))),
-        )
+        // Without what a plugin adds, an app might stand open that ought to be locked.
+        const route = await shaped(app, wanted(app, cellar), call).catch((err: unknown) => {
+          cellar.log.error({ err, app: app.name }, 'a route stays as the proxy has it')
+          return undefined
+        })
+        if (route) told.set(app.name, route)
+        else unknown.add(app.name)
         await certificates.look(app, call)
       }
       complete = true

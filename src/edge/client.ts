@@ -38,8 +38,8 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
   }
 
   return {
-    sync: async (routes, certificates = [], options = usualOptions) => {
-      const refused = await call({ verb: 'sync', routes, certificates, options })
+    sync: async (routes, certificates = [], options = usualOptions, keep = []) => {
+      const refused = await call({ verb: 'sync', routes, certificates, options, keep })
       return Array.isArray(refused) ? refused.map(String) : []
     },
     options: async options => void (await call({ verb: 'options', options })),

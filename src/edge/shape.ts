@@ -18,6 +18,7 @@ export function requestOf(value: unknown): Framed<Request> {
         routes: routesOf(message.routes),
         certificates: listOf(message.certificates, 'certificates').map(certificateOf),
         options: optionsOf(message.options),
+        keep: listOf(message.keep, 'keep').map(appOf),
       }
     case 'options':
       return { id, verb: 'options', options: optionsOf(message.options) }

@@ -17,6 +17,8 @@ export type Request =
       readonly routes: readonly Route[]
       readonly certificates: readonly Certificate[]
       readonly options: EdgeOptions
+      /** Apps whose routes stay as they are. */
+      readonly keep: readonly string[]
     }
   /** What counts for the whole instance, from now on. */
   | { readonly verb: 'options'; readonly options: EdgeOptions }
@@ -86,6 +88,7 @@ export interface Edge {
     routes: readonly Route[],
     certificates?: readonly Certificate[],
     options?: EdgeOptions,
+    keep?: readonly string[],
   ): Promise<readonly string[]>
   options(options: EdgeOptions): Promise<void>
   point(route: Route): Promise<void>

@@ -80,7 +80,7 @@ export async function proxy(settings: Settings): Promise<void> {
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
     await workers.ready
     if (request.verb === 'metrics') return ledger.recent(request.app)
-    const wanted = changeOf(request)
+    const wanted = changeOf(request.verb === 'sync' ? withKept(request, known) : request)
     return wanted ? change(wanted, workers) : answer(request, workers)
   }
 }
@@ -99,6 +99,13 @@ interface Change {
   readonly order: Verb
   readonly keeps: readonly ('routes' | 'certificates' | 'options')[]
   readonly value?: unknown
+}
+
+/** With the routes that are to stay, as they are here. */
+function withKept(request: Verb & { verb: 'sync' }, { table }: Known): Verb {
+  const kept = new Set(request.keep)
+  const routes = kept.size === 0 ? [] : table.routes().filter(({ app }) => kept.has(app))
+  return { ...request, routes: [...request.routes, ...routes] }
 }
 
 /** What the verb changes; undefined when it is a question. */

@@ -3,7 +3,7 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 import { certificateOf, optionsOf, routesOf } from '../edge/shape.ts'
-import { listOf, textOf } from '../edge/values.ts'
+import { listOf, objectOf, textOf } from '../edge/values.ts'
 import { type EdgeOptions, usualOptions } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -22,12 +22,21 @@ export interface Snapshot {
 
 const version = 1
 
-/** Certificates are sealed, with a key of the proxy's own. Without one they are not kept: the daemon tells them at every connection. */
+/**
+ * Certificates and hashes of passwords are sealed, with a key of the proxy's own. Without one they are not kept: the daemon tells them at
+ * every connection, and until then nobody is let in by a password.
+ */
 export function openSnapshot(dir: string, log: Logger): Snapshot {
   const seal = sealIn(dir, log)
   return {
-    loadRoutes: () => load(join(dir, 'table.json'), file => routesOf(file.routes), log),
-    saveRoutes: routes => replace(join(dir, 'table.json'), { version, routes }),
+    loadRoutes: () =>
+      load(
+        join(dir, 'table.json'),
+        file => routesOf(listOf(file.routes, 'routes').map(each => withUsers(each, seal))),
+        log,
+      ),
+    saveRoutes: routes =>
+      replace(join(dir, 'table.json'), { version, routes: routes.map(each => withoutUsers(each, seal)) }),
     loadOptions: async () => {
       const [options = usualOptions] = await load(
         join(dir, 'options.json'),
@@ -47,6 +56,24 @@ export function openSnapshot(dir: string, log: Logger): Snapshot {
     },
   }
 }
+
+/** A route as it lies on the disk. */
+function withoutUsers(route: Route, seal: Seal | undefined): object {
+  if (!route.auth) return route
+  const { users, ...auth } = route.auth
+  const sealedUsers = seal?.seal(JSON.stringify(users), usersPlace(route)).toString('base64')
+  return { ...route, auth: { ...auth, users: {} }, sealedUsers }
+}
+
+function withUsers(value: unknown, seal: Seal | undefined): object {
+  const { sealedUsers, ...route } = objectOf(value, 'route')
+  if (sealedUsers === undefined || !seal) return route
+  const text = Buffer.from(textOf(sealedUsers, 'sealedUsers', 1e7), 'base64')
+  const users = JSON.parse(seal.open(text, usersPlace(route as unknown as Route))) as unknown
+  return { ...route, auth: { ...objectOf(route.auth, 'auth'), users } }
+}
+
+const usersPlace = ({ app }: Route) => ['proxy', 'users', String(app)]
 
 const place = ['proxy', 'certificate']
 

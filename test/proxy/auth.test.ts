@@ -1,24 +1,10 @@
-import { randomBytes, scryptSync } from 'node:crypto'
-
 import { t } from 'tap'
 
 import { passwordHash } from '../../src/edge/password.ts'
 import { routeOf as readRoute } from '../../src/edge/route.ts'
 import { openPasswords } from '../../src/proxy/gates/passwords.ts'
+import { hashOf } from './hash.ts'
 import { backend, routeTo, stage } from './stage.ts'
-
-/** Cheaper than what people get, so that the tests are quick. */
-function hashOf(password: string, ln = 10): string {
-  const salt = randomBytes(16)
-  const hash = scryptSync(password, salt, 32, {
-    cost: 2 ** ln,
-    blockSize: 8,
-    parallelization: 1,
-    maxmem: 2 ** 26,
-  })
-  const text = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
-  return `$scrypt$ln=${ln},r=8,p=1$${text(salt)}$${text(hash)}`
-}
 
 const as = (name: string, password: string, scheme = 'Basic') => ({
   headers: { authorization: `${scheme} ${Buffer.from(`${name}:${password}`).toString('base64')}` },

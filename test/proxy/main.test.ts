@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import type http from 'node:http'
@@ -11,6 +12,7 @@ import { t } from 'tap'
 import { frame } from '../../src/edge/frames.ts'
 import { wireVersion } from '../../src/edge/wire.ts'
 import { plainEnv } from '../../src/settings.ts'
+import { hashOf } from './hash.ts'
 import { dataFolder, isAlive, running } from './running.ts'
 import { ask, backend, dial, routeOf, routeTo } from './stage.ts'
 
@@ -46,6 +48,37 @@ t.test('a proxy starts alone from its snapshot', async t => {
   await proxy.stop('SIGKILL')
   proxy.start()
   t.match(await ask(proxy.port, '/'), { body: 'here' })
+})
+
+t.test('hashes of passwords are sealed on the disk, and count after a restart', async t => {
+  const app = await backend(t, (_req, res) => res.end('in'))
+  const proxy = await running(t, { workers: 1 })
+  const hash = hashOf('s3cret')
+  await proxy.edge().point({ ...routeTo(app), auth: { realm: 'x', users: { ann: hash } } })
+  const text = await readFile(join(proxy.data, 'proxy/table.json'), 'utf8')
+  t.notMatch(text, /scrypt|ann/)
+  const status = async (password: string) => {
+    const authorization = `Basic ${Buffer.from(`ann:${password}`).toString('base64')}`
+    return (await ask(proxy.port, '/', { headers: { authorization } })).status
+  }
+  await proxy.stop()
+  proxy.start()
+  t.same([await status('s3cret'), await status('wrong')], [200, 401])
+  await proxy.stop()
+  await writeFile(join(proxy.data, 'proxy/seal.key'), randomBytes(32), { mode: 0o600 })
+  proxy.start()
+  t.equal(await status('s3cret'), 404, 'with another key the table is set aside')
+})
+
+t.test('a table may leave some apps as they are', async t => {
+  const one = await backend(t, (_req, res) => res.end('one'))
+  const proxy = await running(t)
+  const control = proxy.edge()
+  const blog = routeOf('blog', ['blog.test'], [one])
+  await control.sync([routeTo(one), blog])
+  await control.sync([], [], undefined, ['shop', 'nobody'])
+  t.match(await ask(proxy.port, '/'), { body: 'one' })
+  t.match(await ask(proxy.port, '/', { host: 'blog.test' }), { status: 404 })
 })
 
 t.test('whose word on clients counts is told, kept over restarts, and taken back', async t => {
