@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os'
 
 import { hostnamesOf, urlsOf } from '../core/domains.ts'
 import type { Rooms } from '../core/rooms.ts'
+import type { Crossing } from '../edge/wire.ts'
 import type { App, Call } from '../types.ts'
 import { siteIn } from './site.ts'
 import { defaultInterface } from './subnet.ts'
@@ -23,6 +24,32 @@ export async function announce(app: App, call: Call, rooms: Rooms): Promise<void
   for (const url of urlsOf(app.name, rooms)) out.detail(url)
   const advice = await Promise.all(hostnames.map(dnsAdvice))
   for (const line of advice.flat()) out.detail(line)
+}
+
+/** What became of the requests that came while the proxy changed over to another release; nothing where none did. */
+export async function receipt(app: App, { out }: Call, { edge, log }: Rooms): Promise<void> {
+  const crossing = await edge.crossing(app.name).catch((err: unknown) => {
+    // The release is live, whether the proxy can tell of it or not.
+    log.warn({ err, app: app.name }, 'what became of requests during the switch is not known')
+    return undefined
+  })
+  if (crossing && crossing.requests + crossing.underWay > 0) out.step(receiptOf(crossing))
+}
+
+export function receiptOf({ requests, lost, errors, slowestMs, underWay, byRelease }: Crossing): string {
+  const shares = Object.entries(byRelease).map(([release, count]) => `${count} by release ${release}`)
+  const told = [
+    lost === 0 ? 'none failed' : `${lost} failed`,
+    ...(errors === 0 ? [] : [`${errors} answered with 5xx`]),
+    ...(requests === 0
+      ? []
+      : [
+          `slowest ${slowestMs < 10_000 ? `${Math.ceil(slowestMs)} ms` : `${Math.round(slowestMs / 1000)} s`}`,
+        ]),
+    ...(underWay === 0 ? [] : [`${underWay} still under way`]),
+  ]
+  const served = shares.length > 1 ? ` (${shares.join(', ')})` : ''
+  return `${requests} ${requests === 1 ? 'request' : 'requests'} across the switch${served}: ${told.join(', ')}`
 }
 
 function isServed(app: App, { store }: Rooms): boolean {

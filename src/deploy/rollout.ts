@@ -3,6 +3,7 @@ import { appLabels, type Rooms } from '../core/rooms.ts'
 import type { NewContainer } from '../docker/engine.ts'
 import { Cancelled } from '../errors.ts'
 import type { App, Call, Container, ContainerSpec, Formation, Release, Step } from '../types.ts'
+import { receipt } from './arrival.ts'
 import { ready } from './checks.ts'
 import { crashAt } from './crash.ts'
 import { ensureNetwork } from './network.ts'
@@ -45,6 +46,7 @@ export async function rollout(change: Rollout, call: Call, rooms: Rooms): Promis
   if (change.onTrial) await tryOut(app, { release, containers: started }, call, rooms)
   await point(change, { plan, started }, call, rooms)
   await rooms.hooks.afterRelease({ app, release }, { ...call, signal: rooms.last })
+  await receipt(app, call, rooms)
   return plan
 }
 

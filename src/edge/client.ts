@@ -8,6 +8,7 @@ import { answerOf } from './shape.ts'
 import { listOf, mapOf, objectOf, wholeOf } from './values.ts'
 import {
   type Answer,
+  type Crossing,
   type Edge,
   type ReleaseCounts,
   type Request,
@@ -56,6 +57,7 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
     pause: async (app, { capMs }) => void (await call({ verb: 'pause', app, capMs })),
     resume: async app => void (await call({ verb: 'resume', app })),
     trial: async app => countsOf(await call({ verb: 'trial', app })),
+    crossing: async app => crossingOf(await call({ verb: 'crossing', app })),
     metrics: async app => {
       const all = await call({ verb: 'metrics', ...(app === undefined ? {} : { app }) })
       return Array.isArray(all) ? all : []
@@ -204,6 +206,18 @@ function countsOf(value: unknown): ReadonlyMap<number, ReleaseCounts> {
     ]
   })
   return new Map(Object.entries(counts).map(([release, each]) => [Number(release), each]))
+}
+
+function crossingOf(value: unknown): Crossing {
+  const { byRelease, ...rest } = (value ?? {}) as Record<string, unknown>
+  const { requests, lost, errors, slowestMs, underWay } = rest
+  return {
+    ...{ requests: Number(requests), lost: Number(lost), errors: Number(errors) },
+    ...{ slowestMs: Number(slowestMs), underWay: Number(underWay) },
+    byRelease: Object.fromEntries(
+      Object.entries(byRelease ?? {}).map(([release, n]) => [release, Number(n)]),
+    ),
+  }
 }
 
 function statsOf(value: unknown): Stats {

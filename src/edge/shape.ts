@@ -53,6 +53,8 @@ export function requestOf(value: unknown): Framed<Request> {
       return { id, verb: 'resume', app: appOf(message.app) }
     case 'trial':
       return { id, verb: 'trial', app: appOf(message.app) }
+    case 'crossing':
+      return { id, verb: 'crossing', app: appOf(message.app) }
     case 'metrics':
       return { id, verb: 'metrics', ...(message.app === undefined ? {} : { app: appOf(message.app) }) }
     case 'stats':

@@ -46,6 +46,8 @@ export type Request =
   /** In place of the one of its name. Refused when key and chain cannot be used together. */
   | { readonly verb: 'certificate'; readonly certificate: Certificate }
   | { readonly verb: 'forgetCertificate'; readonly name: string }
+  /** What became of the requests while an app's route changed to another release; waits a second at most for those under way then. */
+  | { readonly verb: 'crossing'; readonly app: string }
   /** What was counted lately, of one app or of all. */
   | { readonly verb: 'metrics'; readonly app?: string }
   | { readonly verb: 'stats' }
@@ -73,6 +75,20 @@ export interface ReleaseCounts {
   readonly failed: number
   /** By the time to the first byte: bucket `n` holds what took about 2^(n/4) ms. */
   readonly buckets: readonly number[]
+}
+
+/** Requests that were over while a route changed from one release to another. */
+export interface Crossing {
+  readonly requests: number
+  /** Of those, the ones that got no answer from the app, or half of one. */
+  readonly lost: number
+  /** Answered by the app with 5xx. */
+  readonly errors: number
+  readonly slowestMs: number
+  /** Since before the change, and not over. */
+  readonly underWay: number
+  /** By the number of the release that was asked. */
+  readonly byRelease: Readonly<Record<string, number>>
 }
 
 export interface Stats {
@@ -105,6 +121,11 @@ export interface Edge {
   resume(app: string): Promise<void>
   /** By release; empty while none is on trial. */
   trial(app: string): Promise<ReadonlyMap<number, ReleaseCounts>>
+  /**
+   * What became of an app's requests while its route changed to another release: told once, and within the second after that. Nothing
+   * but noughts where there was no such change.
+   */
+  crossing(app: string): Promise<Crossing>
   /** Of one app or of all: what it was asked lately. An app that was asked nothing is not among them. */
   metrics(app?: string): Promise<readonly AppMetrics[]>
   stats(): Promise<Stats>

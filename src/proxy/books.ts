@@ -48,6 +48,8 @@ export interface Books extends Counts {
   sync(routes: readonly Route[]): void
   rename(was: string, app: string): void
   forget(app: string): void
+  /** Requests of an app that are under way. */
+  inFlight(app: string): number
   /** What has been counted since the last time, of every book that has changed. */
   take(): { readonly noise: number; readonly books: readonly BookReport[] }
 }
@@ -131,6 +133,7 @@ export function openBooks(journal: Journal, changed: () => void): Books {
       for (const kind of ['access', 'error'] as const) book.logs[kind].path = logFile(app, kind)
     },
     forget,
+    inFlight: app => books.get(app)?.inFlight ?? 0,
     take() {
       const told = touched.filter(book => !book.gone).map(reportOf)
       const noise = noises

@@ -1,13 +1,14 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-import type { EdgeOptions } from '../edge/wire.ts'
+import type { Crossing, EdgeOptions } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
 import { type Logger, openLog } from '../log.ts'
 import type { Settings } from '../settings.ts'
 import type { Certificate } from '../types.ts'
 import { type Certificates, openCertificates, refuseBroken } from './certificates.ts'
 import { openControl, type Verb } from './control.ts'
+import { allOf } from './crossing.ts'
 import { type Fleet, openFleet } from './fleet.ts'
 import { openLedger } from './ledger.ts'
 import { usualLimits } from './limits.ts'
@@ -213,6 +214,9 @@ async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
   if (request.verb === 'pause' || request.verb === 'resume') {
     await fleet.ask(request)
     return undefined
+  }
+  if (request.verb === 'crossing') {
+    return allOf((await fleet.ask(request, { withinMs: 3000 })) as Crossing[])
   }
   if (request.verb === 'trial') return sumOf((await fleet.ask(request)) as TrialCounts[])
   const counts = (await fleet.ask(request)) as { requests: number; inFlight: number }[]

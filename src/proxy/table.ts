@@ -12,6 +12,8 @@ export interface Table {
   sync(routes: readonly Route[]): void
   point(route: Route): void
   forget(app: string): void
+  /** The release that an app's route says it points to. */
+  release(app: string): number | undefined
 }
 
 export function openTable(routes: readonly Route[] = [], secured?: Secured): Table {
@@ -45,5 +47,6 @@ export function openTable(routes: readonly Route[] = [], secured?: Secured): Tab
     sync,
     point,
     forget,
+    release: app => byApp.get(app)?.route.release,
   }
 }

@@ -4,16 +4,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { EdgeOptions } from '../edge/wire.ts'
 import { openLog } from '../log.ts'
 import { giveBackAtRest } from '../rest.ts'
+import type { Route } from '../types.ts'
 import { type Balance, openBalance } from './balance.ts'
-import { openBooks } from './books.ts'
 import { openCertificates } from './certificates.ts'
 import { openGuard } from './guard.ts'
-import { openJournal } from './journal.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
 import { behindOrigins, openOrigins } from './origins.ts'
 import { openPlaces } from './places.ts'
-import { openReporter } from './report.ts'
 import { makeSecureServer, type SecureServer } from './secure.ts'
 import type { Parts } from './serve.ts'
 import { makeServer } from './server.ts'
@@ -23,6 +21,7 @@ import { openTraffic, type Traffic } from './traffic.ts'
 import { openTrials } from './trial.ts'
 import { addressesOf, trusting } from './trust.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
+import { openWitness } from './witness.ts'
 
 /** For WebSockets to be closed from the other side too. */
 const partMs = 1_500
@@ -32,8 +31,6 @@ const preambleMs = 5_000
 
 /** For requests on their way over connections that were accepted before the end. */
 const lingerMs = 250
-/** For what is still to be written down at the end. */
-const writeMs = 1_000
 
 /** One worker: table and certificates in memory, servers on inherited sockets. It lives as long as the primary holds the channel. */
 function work() {
@@ -49,32 +46,21 @@ function work() {
     timeoutMs: preambleMs,
   })
   const balance = openBalance()
-  let wrote: Record<string, number> = {}
-  let dropped = 0
-  const reporter = openReporter(take, report => say({ report }))
-  const journal = openJournal({ folder: process.argv[2]!, log, wrote: count })
-  const books = openBooks(journal, reporter.changed)
-  const places = openPlaces(balance, books)
+  const witness = openWitness({ folder: process.argv[2]!, log, send: report => say({ report }) })
+  const places = openPlaces(balance, witness)
   const trials = openTrials()
   let serving: Serving | undefined
   let leaving = false
-
-  function count(path: string, bytes: number) {
-    wrote[path] = (wrote[path] ?? 0) + bytes
-    reporter.changed()
-  }
-
-  function take() {
-    const report = { wrote, dropped: journal.dropped() - dropped, ...books.take() }
-    wrote = {}
-    dropped = journal.dropped()
-    return report
-  }
 
   function heed({ trustedProxies, proxyProtocol }: EdgeOptions) {
     trust = trusting(trustedProxies, origins)
     proxied = proxyProtocol
     isTrusted = addressesOf(trustedProxies)
+  }
+
+  function changesRelease({ app, release }: Route): boolean {
+    const before = table.release(app)
+    return before !== undefined && release !== undefined && before !== release
   }
 
   async function obey(order: Order): Promise<unknown> {
@@ -93,13 +79,14 @@ function work() {
         table.sync(order.routes)
         trials.sync(order.routes)
         certificates.sync(order.certificates)
-        books.sync(order.routes)
+        witness.sync(order.routes)
         heed(order.options)
         return
       case 'options':
         heed(order.options)
         return
       case 'point':
+        if (changesRelease(order.route)) witness.crosses(order.route.app)
         table.point(order.route)
         trials.point(order.route)
         places.changed(order.route.app)
@@ -107,10 +94,10 @@ function work() {
       case 'forget':
         table.forget(order.app)
         trials.forget(order.app)
-        books.forget(order.app)
+        witness.forget(order.app)
         return
       case 'rename':
-        books.rename(order.was, order.app)
+        witness.rename(order.was, order.app)
         return
       case 'certificate':
         certificates.put(order.certificate)
@@ -126,6 +113,8 @@ function work() {
         return places.resume(order.app)
       case 'trial':
         return trials.counts(order.app)
+      case 'crossing':
+        return witness.crossing(order.app)
       case 'stats':
         return traffic.stats()
     }
@@ -143,10 +132,10 @@ function work() {
       limits,
       trust: () => trust,
       leaving: () => leaving,
-      ...{ enter: books.enter, switched: books.switched, noise: books.noise },
+      ...{ enter: witness.enter, switched: witness.switched, noise: witness.noise },
       note: trip => {
         trials.note(trip)
-        books.note(trip)
+        witness.note(trip)
       },
       report,
     }
@@ -178,8 +167,7 @@ function work() {
       const over = [traffic.quiet(limits.stopMs), traffic.part(partMs), ended]
       await Promise.race([Promise.all(over), pause(limits.stopMs)])
     }
-    await journal.close({ withinMs: writeMs })
-    await reporter.flush()
+    await witness.close()
     process.exit(0)
   }
 

@@ -155,6 +155,7 @@ function listeningEdge(
     trial: async () => new Map(),
     pause: async () => undefined,
     resume: async () => undefined,
+    crossing: async () => ({ requests: 0, lost: 0, errors: 0, slowestMs: 0, underWay: 0, byRelease: {} }),
     metrics: async () => [],
     stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
     onConnect: () => undefined,
