@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import util from 'node:util'
 
 import t from 'tap'
 
@@ -51,6 +52,12 @@ t.test('a container has its fixed address, its limits, and few powers', async t 
   })
   t.match(await engine.containers({ 'com.davit.app': 'shop' }), [{ name: made.name }])
   t.strictSame(await engine.containers({ 'com.davit.app': 'other' }), [])
+})
+
+t.test('a request is put into words for nobody', async t => {
+  const words = t.capture(util, 'inspect', util.inspect)
+  await engine.containers({})
+  t.strictSame(words.args(), [])
 })
 
 t.test('an address in use is told at the start', async t => {
