@@ -11,6 +11,10 @@ export interface Page {
   readonly last?: true
   /** With 405: the methods that are answered. */
   readonly allow?: string
+  /** What the error log says of it; without, nothing has gone wrong. */
+  readonly fault?: string
+  /** The app ought to have answered. */
+  readonly lost?: true
   /** The whole page, where somebody wrote one of their own. */
   readonly html?: string
 }
@@ -25,21 +29,29 @@ export const pages = {
     status: 503,
     title: 'This app is not running',
     text: 'It is stopped, or has not been deployed yet. Please try again later.',
+    fault: 'no process of the app is running',
+    lost: true,
   },
   busy: {
     status: 503,
     title: 'This app is very busy',
     text: 'Too many requests are waiting for it. Please try again in a moment.',
+    fault: 'too many requests are waiting for the app',
+    lost: true,
   },
   unreachable: {
     status: 502,
     title: 'This app did not answer',
     text: 'The request reached the server, but the app gave no proper answer. Please try again in a moment.',
+    fault: 'the app gave no answer',
+    lost: true,
   },
   slow: {
     status: 504,
     title: 'This app took too long',
     text: 'The app was asked, and no answer came in time. Please try again in a moment.',
+    fault: 'it waited for the app in vain',
+    lost: true,
   },
   moved: (status: number, url: string): Page => ({
     status,
@@ -50,6 +62,7 @@ export const pages = {
     status: 403,
     title: 'This is not open to you',
     text: 'The site is only for some addresses, and yours is not one of them.',
+    fault: 'its address is not let in',
   },
   noPassword: {
     status: 401,
@@ -60,11 +73,13 @@ export const pages = {
     status: 429,
     title: 'These are too many requests',
     text: 'The site takes only so many from one address. Please wait a moment.',
+    fault: 'its address has asked too often',
   },
   tooLarge: {
     status: 413,
     title: 'This is too large',
     text: 'The site takes no upload of this size.',
+    fault: 'its body is larger than is taken',
   },
   maintenance: {
     status: 503,

@@ -93,8 +93,8 @@ export function passGates(
 
 export function tell({ page, fields }: Verdict, { visitor, asked, site, trip }: Going): void {
   if (visitor.closed) return
-  if (page.status >= 400) trip.fault ??= `${page.title}.`
-  if (page.status >= 500) trip.lost = true
+  trip.fault ??= page.fault
+  if (page.lost) trip.lost = true
   const html = page.html ?? site.route.pages?.[page.status]
   const { dress } = site
   answerPage(visitor, html === undefined ? page : { ...page, html }, asked, {

@@ -57,7 +57,7 @@ t.test('what an app was asked can be seen as it happens', async t => {
     while (!told.includes('/closed')) told = await errors()
     t.match(
       told,
-      /^\S+ 503 GET shore\.localhost\/closed from 127\.0\.0\.1 This app is not running\. \(.*\)$/m,
+      /^\S+ 503 GET shore\.localhost\/closed from 127\.0\.0\.1 no process of the app is running \(.*\)$/m,
     )
     t.match(
       (await box.ssh('nginx:access-logs --global')).stdout,

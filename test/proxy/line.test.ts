@@ -4,6 +4,7 @@ import { t } from 'tap'
 
 import { combinedOf, formOf, sentenceOf } from '../../src/edge/entries.ts'
 import { openLines } from '../../src/proxy/line.ts'
+import type { Route } from '../../src/types.ts'
 import { ask2, secure, session } from './client2.ts'
 import { backend, bareBackend, dial, routeTo, secureStage, stage } from './stage.ts'
 
@@ -176,7 +177,38 @@ t.test('a request that came to nothing is told with the reason', async t => {
   t.match(await why(garbled), { status: 502, why: 'gave an answer that is no proper HTTP' })
   t.match(await why(silent), { status: 504, why: 'gave no answer in 0.05 s', lost: true })
   t.match(await why(closed), { status: 502, upstream: at(closed), why: 'refused the connection', lost: true })
-  t.match(await why(), { status: 503, upstream: undefined, why: 'This app is not running.', lost: true })
+  t.match(await why(), {
+    status: 503,
+    upstream: undefined,
+    why: 'no process of the app is running',
+    lost: true,
+  })
+})
+
+t.test('who is turned away at the door is told why; what is as it was set is no error', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const box = await stage(t, [])
+  const told = async (changes: Partial<Route>, options = {}) => {
+    box.point({ ...routeTo(app), ...changes })
+    box.trips.length = 0
+    const { status } = await box.ask('/', options)
+    const [{ fault, lost }] = await box.tripped(1)
+    return { status, fault, lost }
+  }
+  const here = { '127.0.0.1': true } as const
+  t.match(await told({ lists: { deny: here } }), {
+    status: 403,
+    fault: 'its address is not let in',
+    lost: false,
+  })
+  const post = { method: 'POST', body: 'four' }
+  t.match(await told({ limits: { bodyBytes: 3 } }, post), {
+    status: 413,
+    fault: 'its body is larger than is taken',
+    lost: false,
+  })
+  t.match(await told({ maintenance: {} }), { status: 503, fault: undefined, lost: false })
+  t.match(await told({ auth: { realm: 'x', users: {} } }), { status: 401, fault: undefined, lost: false })
 })
 
 t.test('a first try that failed is told of the one that failed, and is no loss', async t => {
