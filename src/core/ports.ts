@@ -51,11 +51,28 @@ async function change(
     if (port !== webPort(app.name, live, store)) {
       const what = `ports:set ${app.name}`
       await respread(app, { what, prepare: async () => after(), onLive: after }, call, rooms).catch(undo)
-      return rooms.routes.refresh(app, call)
+      await rooms.routes.refresh(app, call)
+      return
     }
   }
   after()
-  await rooms.routes.refresh(app, call).catch(undo)
+  await open(app, call, rooms).catch(async (error: unknown) => {
+    keep(before)
+    await rooms.routes.refresh(app, call)
+    throw error
+  })
+}
+
+/** UserError `port-taken`. */
+async function open(app: App, call: Call, rooms: Rooms): Promise<void> {
+  const [port] = await rooms.routes.refresh(app, call)
+  if (port === undefined) return
+  const why = port < 1024 ? 'it is below 1024, or another program has it' : 'another program has it'
+  throw new UserError(
+    'port-taken',
+    `Port ${port} cannot be opened: ${why}.`,
+    'Choose another port of the host.',
+  )
 }
 
 /** Throws UserErrors `bad-port`, `port-taken`. */
@@ -77,7 +94,14 @@ function refuse(name: AppName, mappings: readonly PortMapping[], rooms: Rooms): 
 
 const isGrpc = ({ scheme }: PortMapping) => scheme === 'grpc' || scheme === 'grpcs'
 
-function refuseScheme({ scheme, host }: PortMapping): void {
+function refuseScheme(mapping: PortMapping): void {
+  const { scheme, host } = mapping
+  if (isGrpc(mapping))
+    throw new UserError(
+      'no-grpc',
+      'gRPC is not passed on yet: the proxy speaks HTTP/1.1 to apps.',
+      `Give the port out as it is, with TLS of the app's own: ports:add APP tcp:${host > 1023 ? host : 9000}:${mapping.container}`,
+    )
   const secure = scheme === 'https' || scheme === 'grpcs'
   if (!ownPorts.has(host) || (scheme !== 'tcp' && secure === (host === 443))) return
   const spoken = host === 443 ? 'https or grpcs' : 'http or grpc'

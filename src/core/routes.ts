@@ -8,7 +8,10 @@ export function createRoutesView(rooms: Rooms): Core['routes'] {
     get: async (name, call) => rooms.routes.shaped(getApp(name, rooms), call),
 
     async refresh(name, call) {
-      if (name !== undefined) return rooms.routes.refresh(getApp(name, rooms), call)
+      if (name !== undefined) {
+        await rooms.routes.refresh(getApp(name, rooms), call)
+        return
+      }
       const failed = await rooms.routes.refreshAll(call)
       if (failed.length > 0)
         throw new UserError('refresh-failed', failed.join('\n'), 'The others are as set.')

@@ -17,7 +17,7 @@ export interface Routes {
   /** To where the app leads already, with a new release for a share of its clients beside it. */
   tryOut(app: App, trial: Trial, call: Call): Promise<void>
   /** The app's domains as they are now, to where they lead already: a change under way keeps its say over containers. */
-  refresh(app: App, call: Call): Promise<void>
+  refresh(app: App, call: Call): Promise<readonly number[]>
   /** Every app's, and what counts for the whole instance, at once. Answers why some are as they were. */
   refreshAll(call: Call): Promise<readonly string[]>
   /** The route as it would be told now. */
@@ -62,7 +62,10 @@ export function createRoutes(cellar: Cellar): Routes {
     told.set(app.name, { aim, route })
     unknown.delete(app.name)
     await certificates.tell(app, call)
-    await cellar.edge.point(route)
+    const closed = await cellar.edge.point(route)
+    if (closed.length > 0)
+      cellar.log.error({ app: app.name, closed }, 'ports of the host are taken by another program')
+    return closed
   }
   const shaped = async (app: App, aim: Aim, call: Call): Promise<Told> => ({
     aim,
@@ -88,10 +91,12 @@ export function createRoutes(cellar: Cellar): Routes {
   })
 
   return {
-    point: (app, aim, call) => inTurn(app.name, async () => tell(app, await shaped(app, aim, call), call)),
+    point: (app, aim, call) =>
+      inTurn(app.name, async () => void (await tell(app, await shaped(app, aim, call), call))),
     tryOut: (app, trial, call) =>
-      inTurn(app.name, async () =>
-        tell(app, await shaped(app, { ...wanted(app, cellar), trial }, call), call),
+      inTurn(
+        app.name,
+        async () => void (await tell(app, await shaped(app, { ...wanted(app, cellar), trial }, call), call)),
       ),
     refresh: (app, call) =>
       inTurn(app.name, async () =>

@@ -44,7 +44,10 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
       return Array.isArray(refused) ? refused.map(String) : []
     },
     options: async options => void (await call({ verb: 'options', options })),
-    point: async (route: Route) => void (await call({ verb: 'point', route })),
+    point: async (route: Route) =>
+      listOf((await call({ verb: 'point', route })) ?? [], 'ports').map(port =>
+        wholeOf(port, 'port', 65_535),
+      ),
     forget: async (app: string) => void (await call({ verb: 'forget', app })),
     certificate: async certificate => void (await call({ verb: 'certificate', certificate })),
     forgetCertificate: async name => void (await call({ verb: 'forgetCertificate', name })),

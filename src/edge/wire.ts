@@ -107,7 +107,8 @@ export interface Edge {
     keep?: readonly string[],
   ): Promise<readonly string[]>
   options(options: EdgeOptions): Promise<void>
-  point(route: Route): Promise<void>
+  /** Answers ports of the host that could not be opened for it. */
+  point(route: Route): Promise<readonly number[]>
   forget(app: string): Promise<void>
   /** Its logs and counters follow an app to its new name. The routes are told apart from this. */
   rename(was: string, app: string): Promise<void>

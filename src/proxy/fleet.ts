@@ -25,7 +25,7 @@ export interface FleetOptions {
   readonly sockets: HeldSockets
   readonly limits: Limits
   /** What is in force now, for a worker that begins. */
-  readonly state: () => Pick<Order & { verb: 'start' }, 'routes' | 'certificates' | 'options' | 'secrets'>
+  readonly state: () => Omit<Order & { verb: 'start' }, 'verb' | 'http' | 'https' | 'limits'>
   /** What comes of it is kept there. */
   readonly ledger: Pick<Ledger, 'logs' | 'hear' | 'lose'>
   readonly log: Logger

@@ -55,6 +55,7 @@ export async function proxy(settings: Settings): Promise<void> {
     sockets,
     limits: usualLimits,
     state: () => ({
+      host: settings.httpListen.host,
       routes: known.table.routes(),
       certificates: known.certificates.all(),
       options: known.options,
@@ -188,7 +189,7 @@ function changes(
   return ({ apply, order, keeps, value }: Change, workers: Fleet): Promise<unknown> => {
     const next = last.then(async () => {
       apply(known)
-      await workers.ask(order)
+      const said = await workers.ask(order)
       follow(order)
       // Traffic already goes the new way. The daemon tells everything again when the proxy restarts.
       const lost = (error: unknown) => log.error(`what was told is not on the disk: ${messageOf(error)}`)
@@ -197,11 +198,16 @@ function changes(
         await snapshot.saveCertificates(known.certificates.all()).catch(lost)
       }
       if (keeps.includes('options')) await snapshot.saveOptions(known.options).catch(lost)
-      return value
+      return order.verb === 'point' ? closed(said) : value
     })
     last = next.catch(() => {})
     return next
   }
+}
+
+/** Ports that some worker could not open. */
+function closed(said: readonly unknown[]): readonly number[] {
+  return [...new Set((said as (readonly number[])[]).flat())]
 }
 
 async function answer(request: Verb, fleet: Fleet): Promise<unknown> {

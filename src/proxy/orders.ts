@@ -10,6 +10,8 @@ export type Order =
       /** Listening sockets. */
       readonly http: number
       readonly https: number | undefined
+      /** The address that other ports are opened on. */
+      readonly host: string
       readonly routes: readonly Route[]
       readonly certificates: readonly Certificate[]
       readonly options: EdgeOptions

@@ -56,6 +56,14 @@ export function behindOrigins(server: HttpServer, origins: Pick<Origins, 'take'>
   )
 }
 
+/** Settles when the server listens on an inherited socket. */
+export function listening(server: net.Server, fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ fd }, resolve)
+  })
+}
+
 function endOf({ remoteAddress, remotePort = 0, localPort = 0 }: Socket): End | undefined {
   if (remoteAddress === undefined) return undefined
   return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''), port: remotePort, localPort }

@@ -5,19 +5,21 @@ import type { EdgeOptions } from '../edge/wire.ts'
 import { openLog } from '../log.ts'
 import { giveBackAtRest } from '../rest.ts'
 import type { Route } from '../types.ts'
-import { type Balance, openBalance } from './balance.ts'
+import { openBalance } from './balance.ts'
 import { openCertificates } from './certificates.ts'
+import { drain } from './drain.ts'
 import { openGuard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
-import { behindOrigins, openOrigins } from './origins.ts'
+import { behindOrigins, listening, openOrigins } from './origins.ts'
 import { openPlaces } from './places.ts'
+import { openPorts, type Ports } from './ports.ts'
 import { makeSecureServer, type SecureServer } from './secure.ts'
 import type { Parts } from './serve.ts'
 import { makeServer } from './server.ts'
 import { makeServer2, type Server2 } from './server2.ts'
 import { openTable } from './table.ts'
-import { openTraffic, type Traffic } from './traffic.ts'
+import { openTraffic } from './traffic.ts'
 import { openTrials } from './trial.ts'
 import { addressesOf, trusting } from './trust.ts'
 import { openUpstreams, type Upstreams } from './upstreams.ts'
@@ -71,6 +73,7 @@ function work() {
         certificates.sync(order.certificates)
         heed(order.options)
         serving = await serve(order)
+        await serving.ports.sync(order.routes)
         return
       case 'tickets':
         serving?.secure?.setTicketKeys(Buffer.from(order.ticketKeys, 'base64'))
@@ -81,6 +84,7 @@ function work() {
         certificates.sync(order.certificates)
         witness.sync(order.routes)
         heed(order.options)
+        await serving?.ports.sync(order.routes)
         return
       case 'options':
         heed(order.options)
@@ -90,11 +94,12 @@ function work() {
         table.point(order.route)
         trials.point(order.route)
         places.changed(order.route.app)
-        return
+        return (await serving?.ports.point(order.route)) ?? []
       case 'forget':
         table.forget(order.app)
         trials.forget(order.app)
         witness.forget(order.app)
+        serving?.ports.forget(order.app)
         return
       case 'rename':
         witness.rename(order.was, order.app)
@@ -120,7 +125,8 @@ function work() {
     }
   }
 
-  async function serve({ http, https, secrets, limits }: Order & { verb: 'start' }): Promise<Serving> {
+  async function serve(order: Order & { verb: 'start' }): Promise<Serving> {
+    const { http, https, secrets, limits } = order
     const upstreams = openUpstreams()
     const report = (error: unknown) => log.error({ err: error }, 'a request met a bug')
     const parts: Parts = {
@@ -139,19 +145,26 @@ function work() {
       },
       report,
     }
-    const http2 = makeServer2(parts)
-    const plain = behindOrigins(makeServer(parts), origins)
-    await listen(plain, http)
-    if (https === undefined)
-      return { plain, secure: undefined, httpsPort: undefined, http2, upstreams, limits }
-    const secure = makeSecureServer({
-      ...{ certificates, limits, http2, report, guard: parts.guard, origins },
-      fallback: secrets.fallback,
-      ticketKeys: Buffer.from(secrets.ticketKeys, 'base64'),
-      http1: makeServer(parts, 'https'),
+    const plainly = (of: Parts) => behindOrigins(makeServer(of), origins)
+    const securely = (of: Parts, http2: Server2) =>
+      makeSecureServer({
+        ...{ certificates, limits, http2, report, guard: of.guard, origins },
+        fallback: secrets.fallback,
+        ticketKeys: Buffer.from(secrets.ticketKeys, 'base64'),
+        http1: makeServer(of, 'https'),
+      })
+    const ports = openPorts({
+      ...{ host: order.host, parts, balance },
+      serve: (of, { secure }) => (secure ? securely(of, makeServer2(of)).server : plainly(of)),
     })
-    await listen(secure.server, https)
-    return { plain, secure, httpsPort: portOf(secure.server), http2, upstreams, limits }
+    const http2 = makeServer2(parts)
+    const plain = plainly(parts)
+    await listening(plain, http)
+    const open = { plain, http2, ports, upstreams, limits }
+    if (https === undefined) return { ...open, secure: undefined, httpsPort: undefined }
+    const secure = securely(parts, http2)
+    await listening(secure.server, https)
+    return { ...open, secure, httpsPort: portOf(secure.server) }
   }
 
   /** Takes no more, finishes what it has, then ends; WebSockets end with it. */
@@ -162,6 +175,7 @@ function work() {
       const { plain, secure, http2, limits } = serving
       // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
       for (const server of [plain, secure?.server]) if (server) net.Server.prototype.close.call(server)
+      serving.ports.close()
       const ended = http2.end()
       await pause(lingerMs)
       const over = [traffic.quiet(limits.stopMs), traffic.part(partMs), ended]
@@ -194,6 +208,7 @@ interface Serving {
   readonly secure: SecureServer | undefined
   readonly httpsPort: number | undefined
   readonly http2: Server2
+  readonly ports: Ports
   readonly upstreams: Upstreams
   readonly limits: Limits
 }
@@ -201,29 +216,6 @@ interface Serving {
 function portOf(server: Server): number | undefined {
   const address = server.address()
   return typeof address === 'object' ? address?.port : undefined
-}
-
-function listen(server: Server, fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ fd }, resolve)
-  })
-}
-
-async function drain(
-  { upstreams, timeoutMs, websocketMs = timeoutMs }: Order & { verb: 'drain' },
-  {
-    traffic,
-    upstreams: open,
-    balance,
-  }: { traffic: Traffic; upstreams: Upstreams | undefined; balance: Balance },
-): Promise<number> {
-  const ended = await traffic.drain(upstreams, { timeoutMs, websocketMs })
-  for (const name of upstreams) {
-    open?.release(name)
-    balance.forget(name)
-  }
-  return ended
 }
 
 /** Settles when it is on its way. The primary may be gone: `disconnect` says so. */

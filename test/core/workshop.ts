@@ -146,7 +146,10 @@ function listeningEdge(
       return []
     },
     options: async options => void counting.push(options),
-    point: async route => void told.push(route),
+    point: async route => {
+      told.push(route)
+      return []
+    },
     forget: async app => void told.push(app),
     certificate: async each => void certificates.set(each.name, each),
     forgetCertificate: async name => void certificates.delete(name),

@@ -52,7 +52,7 @@ export async function startDavit(ground: Ground, { routes }: { routes: number })
     http: http.port,
     https: undefined,
     workers: () => familyOf(server.pid).slice(1),
-    point: (hostname, port) => edge.point(routeTo(hostname, port)),
+    point: async (hostname, port) => void (await edge.point(routeTo(hostname, port))),
   }
 }
 

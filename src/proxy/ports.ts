@@ -1,0 +1,139 @@
+import net, { type Server, type Socket } from 'node:net'
+
+import type { Route, RoutePort, Upstream } from '../types.ts'
+import type { Balance } from './balance.ts'
+import { dial } from './dial.ts'
+import type { Parts } from './serve.ts'
+import { openTable, type Table } from './table.ts'
+
+/** Ports of the host that lead to one app each, beside the instance's own. */
+export interface Ports {
+  /** As the app's route has them now. Answers those that cannot be opened. */
+  point(route: Route): Promise<readonly number[]>
+  sync(routes: readonly Route[]): Promise<readonly number[]>
+  forget(app: string): void
+  /** Takes no more connections. */
+  close(): void
+}
+
+export interface PortsParts {
+  /** The address that the instance listens on. */
+  readonly host: string
+  readonly parts: Parts
+  readonly balance: Balance
+  /** Serves HTTP on what it listens to; `secure`: over TLS. */
+  readonly serve: (parts: Parts, options: { secure: boolean }) => Server
+}
+
+interface Open {
+  app: string
+  readonly scheme: RoutePort['scheme']
+  readonly server: Server
+  /** Of the app alone, whatever hostname is asked for. */
+  readonly table: Table
+  upstreams: readonly Upstream[]
+}
+
+export function openPorts(all: PortsParts): Ports {
+  const open = new Map<number, Open>()
+
+  const shut = (port: number) => {
+    net.Server.prototype.close.call(open.get(port)!.server)
+    open.delete(port)
+  }
+  const lead = async (route: Route, port: number, { scheme, upstreams }: RoutePort): Promise<boolean> => {
+    const known = open.get(port)
+    if (known && known.scheme !== scheme) shut(port)
+    const entry = open.get(port) ?? make(scheme, all)
+    entry.app = route.app
+    entry.upstreams = Object.values(upstreams)
+    const { https: _, canary: __, ports: ___, ...rest } = route
+    entry.table.sync([{ ...rest, upstreams, domains: { [anyName]: true } }])
+    if (open.has(port)) return true
+    open.set(port, entry)
+    const opened = await listen(entry.server, port, all.host)
+    if (!opened) open.delete(port)
+    return opened
+  }
+  const point = async (route: Route): Promise<readonly number[]> => {
+    const wanted = Object.entries(route.ports ?? {}).map(([port, to]) => [Number(port), to] as const)
+    for (const [port, { app }] of open) {
+      if (app === route.app && !wanted.some(each => each[0] === port)) shut(port)
+    }
+    const failed: number[] = []
+    for (const [port, to] of wanted) if (!(await lead(route, port, to))) failed.push(port)
+    return failed
+  }
+  const forget = (app: string) => {
+    for (const [port, entry] of open) if (entry.app === app) shut(port)
+  }
+  return {
+    point,
+    forget,
+    async sync(routes) {
+      for (const [port, { app }] of open) if (!routes.some(route => route.app === app)) shut(port)
+      return (await Promise.all(routes.map(point))).flat()
+    },
+    close: () => {
+      for (const port of [...open.keys()]) shut(port)
+    },
+  }
+}
+
+/** The one name in a port's own table. */
+const anyName = 'port'
+
+function make(scheme: RoutePort['scheme'], all: PortsParts): Open {
+  const table = openTable()
+  const entry: Open = {
+    ...{ app: '', scheme, table, upstreams: [] as readonly Upstream[] },
+    server: net.createServer(),
+  }
+  if (scheme === 'tcp') return Object.assign(entry, { server: passing(entry, all) })
+  const parts = { ...all.parts, find: () => table.find(anyName) }
+  return Object.assign(entry, { server: all.serve(parts, { secure: scheme === 'https' }) })
+}
+
+/** Passes bytes on as they are. */
+function passing(entry: Pick<Open, 'upstreams'>, { parts, balance }: PortsParts): Server {
+  const { guard, traffic, limits } = parts
+  return net.createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, async near => {
+    near.on('error', () => near.destroy())
+    if (!guard.admits(near)) return void near.destroy()
+    const lane = balance.choose(balance.lanesOf(entry.upstreams), { now: performance.now() })
+    if (!lane) return void near.destroy()
+    balance.begin(lane)
+    const done = traffic.begin(lane.upstream, { kind: 'websocket', end: () => near.destroy() })
+    near.once('close', done)
+    const far = await dial(lane.upstream, limits.connectMs)
+    balance.end(lane, far ? 'answered' : 'unreachable')
+    if (!far || near.destroyed) {
+      far?.destroy()
+      near.destroy()
+      return
+    }
+    join(near, far)
+  })
+}
+
+function join(near: Socket, far: Socket): void {
+  for (const [one, other] of [
+    [near, far],
+    [far, near],
+  ] as const) {
+    one.setKeepAlive(true, 60_000)
+    one.pipe(other)
+    one.once('close', () => other.destroySoon())
+  }
+}
+
+/** In every worker on the same port: the kernel deals connections out (SO_REUSEPORT). False when the port is another's. */
+function listen(server: Server, port: number, host: string): Promise<boolean> {
+  return new Promise(resolve => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const without = host === '::' && ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(error.code ?? '')
+      resolve(without ? listen(server, port, '0.0.0.0') : false)
+    })
+    server.listen({ port, host, reusePort: true }, () => resolve(true))
+  })
+}

@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+
+import { t } from 'tap'
+
+import { openBalance } from '../../src/proxy/balance.ts'
+import { openPorts } from '../../src/proxy/ports.ts'
+import { makeServer } from '../../src/proxy/server.ts'
+import type { Route, RoutePort } from '../../src/types.ts'
+import { ask, backend, dial, routeTo, stage } from './stage.ts'
+
+/** A port of the host that nobody has just now. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function opened(t: Parameters<typeof stage>[0]) {
+  const { parts, traffic } = await stage(t, [])
+  const ports = openPorts({
+    ...{ host: '127.0.0.1', parts, balance: openBalance() },
+    serve: of => makeServer(of),
+  })
+  t.teardown(() => ports.close())
+  return { ports, traffic }
+}
+
+const leading = (port: number, scheme: RoutePort['scheme'], app: { host: string; port: number }): Route => ({
+  ...routeTo(),
+  ports: { [port]: { scheme, upstreams: { a: { host: app.host, port: app.port } } } },
+})
+
+t.test('a port of the host leads to its app by HTTP, whatever hostname is asked for', async t => {
+  const one = await backend(t, (req, res) => res.end(`one ${req.headers.host}`))
+  const two = await backend(t, (_req, res) => res.end('two'))
+  const { ports } = await opened(t)
+  const port = await freePort()
+  t.same(await ports.point(leading(port, 'http', one)), [])
+  t.match(await ask(port, '/', { host: 'any.test' }), { status: 200, body: 'one any.test' })
+  t.same(await ports.point(leading(port, 'http', two)), [])
+  t.match(await ask(port, '/'), { body: 'two' }, 'and to another upstream with the route')
+  t.same(await ports.point(routeTo()), [])
+  await t.rejects(ask(port, '/'), { code: 'ECONNREFUSED' })
+})
+
+t.test('bytes pass as they are on a tcp port, both ways and half closed', async t => {
+  const app = net.createServer({ allowHalfOpen: true }, socket => {
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+    socket.on('end', () => socket.end(`heard ${Buffer.concat(chunks).length}`))
+  })
+  app.listen(0, '127.0.0.1')
+  await once(app, 'listening')
+  t.teardown(() => app.close())
+  const { ports, traffic } = await opened(t)
+  const port = await freePort()
+  const at = { host: '127.0.0.1', port: (app.address() as AddressInfo).port }
+  t.same(await ports.point(leading(port, 'tcp', at)), [])
+  const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  client.end(Buffer.alloc(3_000_000, 'x'))
+  let heard = ''
+  for await (const chunk of client) heard += chunk
+  t.equal(heard, 'heard 3000000')
+  const open = dial(port)
+  await once(open.socket, 'connect')
+  while (traffic.stats().inFlight === 0) await new Promise(resolve => setImmediate(resolve))
+  t.equal(await traffic.drain([`127.0.0.1:${at.port}`], { timeoutMs: 10, websocketMs: 10 }), 1)
+  await open.closed
+})
+
+t.test(
+  'an app that is not there ends the connection, and a port that another program has is told',
+  async t => {
+    const { ports } = await opened(t)
+    const gone = await freePort()
+    const port = await freePort()
+    t.same(await ports.point(leading(port, 'tcp', { host: '127.0.0.1', port: gone })), [])
+    await dial(port).closed
+    const other = net.createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    t.teardown(() => other.close())
+    const taken = (other.address() as AddressInfo).port
+    t.same(await ports.sync([leading(taken, 'http', { host: '127.0.0.1', port: gone })]), [taken])
+    await t.rejects(ask(port, '/'), { code: /ECONNREFUSED/ }, 'what is in no route is closed')
+  },
+)
