@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 
 import type { Limits } from './limits.ts'
+import { networkOf } from './trust.ts'
 import type { Flow, Visitor } from './visitor.ts'
 
 /** Ends connections on which a stranger keeps the proxy waiting: too many of them from one address, bodies and answers that crawl. */
@@ -45,7 +46,7 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
       // Gone before anybody looked.
       if (address === undefined) return true
       if (connections >= limits.connections) return false
-      const group = groupOf(address)
+      const group = networkOf(address)
       const count = byAddress.get(group) ?? 0
       if (count >= limits.perAddress && !isTrusted(address)) return false
       connections++
@@ -66,16 +67,6 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
     open: () => connections,
     stop: () => clearInterval(timer),
   }
-}
-
-/** Whoever has one address of an IPv6 network has the whole /64. */
-function groupOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::ffff:')) return address
-  const [head = '', tail] = address.split('::')
-  const left = head.split(':').filter(Boolean)
-  const right = tail?.split(':').filter(Boolean) ?? []
-  const all = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
-  return all.slice(0, 4).join(':')
 }
 
 /** What the kernel has taken is written; the rest waits for the client. */

@@ -88,3 +88,15 @@ export function addressesOf(list: readonly string[]): ((address: string) => bool
   }
   return address => found.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
 }
+
+/** What counts as one client: whoever has one address of IPv6 has the whole /64. IPv4 within IPv6 is IPv4. */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  if (address.includes('.')) return address.slice(address.lastIndexOf(':') + 1)
+  const [head = '', tail] = address.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  if (tail === undefined) return groups.slice(0, 4).join(':')
+  const after = tail === '' ? [] : tail.split(':')
+  const zeros = Array.from({ length: Math.max(8 - groups.length - after.length, 0) }, () => '0')
+  return [...groups, ...zeros, ...after].slice(0, 4).join(':')
+}

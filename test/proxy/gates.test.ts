@@ -1,6 +1,7 @@
 import { t } from 'tap'
 
-import { networkOf, openRates } from '../../src/proxy/gates/rates.ts'
+import { openRates } from '../../src/proxy/gates/rates.ts'
+import { networkOf } from '../../src/proxy/trust.ts'
 import type { Route } from '../../src/types.ts'
 import { type Asking, backend, dial, routeOf, routeTo, stage } from './stage.ts'
 
@@ -82,6 +83,7 @@ t.test('an address of IPv6 counts by its network', async t => {
     ['2001:db8::1', '2001:db8:0:0'],
     ['2001:db8:1::', '2001:db8:1:0'],
     ['::1', '0:0:0:0'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
     ['fe80::1%eth0', 'fe80:0:0:0'],
     ['1:2:3:4:5::', '1:2:3:4'],
   ] as const)

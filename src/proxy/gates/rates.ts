@@ -1,6 +1,7 @@
 import type { Route } from '../../types.ts'
 import { pages } from '../pages.ts'
 import type { Gate } from '../site.ts'
+import { networkOf } from '../trust.ts'
 
 export type Rate = NonNullable<Route['rate']>
 
@@ -44,15 +45,4 @@ export function rateGate({ app, rate }: Route, rates: Rates): Gate | undefined {
     if (early === 0) return undefined
     return { page: pages.tooMany, fields: ['Retry-After', String(Math.ceil(early / 1000))] }
   }
-}
-
-/** One client has a whole /64 of IPv6 to come from. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  if (tail === undefined) return groups.slice(0, 4).join(':')
-  const after = tail === '' ? [] : tail.split(':')
-  const zeros = Array.from({ length: Math.max(8 - groups.length - after.length, 0) }, () => '0')
-  return [...groups, ...zeros, ...after].slice(0, 4).join(':')
 }
