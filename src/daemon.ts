@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { dispatch, type Entry } from './cli/dispatch.ts'
+import { topicOf } from './cli/help.ts'
 import { serveLocal } from './cli/local.ts'
 import { serveGit } from './cli/push.ts'
 import { schedule } from './clock/schedule.ts'
@@ -163,7 +164,13 @@ function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: S
   for (const { plugin, context } of members) {
     for (const command of plugin.commands ?? []) entries.set(command.name, { command, context })
   }
-  return session => dispatch(session, { entries, abouts, store, log, git, remote: core.remote })
+  const sentences = new Map(abouts)
+  for (const { plugin } of members) {
+    for (const { name } of plugin.commands ?? []) {
+      if (!sentences.has(topicOf(name))) sentences.set(topicOf(name), plugin.about)
+    }
+  }
+  return session => dispatch(session, { entries, abouts: sentences, store, log, git, remote: core.remote })
 }
 
 async function loadInto(

@@ -61,7 +61,7 @@ export const commands: readonly Command[] = [
 
   defineCommand({
     name: 'proxy:build-config',
-    about: 'Tell the proxy an app’s route anew',
+    about: "Tell the proxy an app's route anew",
     args: each,
     async run({ app, all }, context) {
       for (const name of appsOf({ app, all }, context)) {
@@ -90,7 +90,7 @@ export const commands: readonly Command[] = [
   ...(['nginx', 'proxy'] as const).flatMap(topic => [
     defineCommand({
       name: `${topic}:show-config`,
-      about: 'Show an app’s route as the proxy has it',
+      about: "Show an app's route as the proxy has it",
       reads: true,
       hidden: topic === 'proxy',
       args: {
@@ -106,7 +106,7 @@ export const commands: readonly Command[] = [
 
     defineCommand({
       name: `${topic}:validate-config`,
-      about: 'Try whether the proxy can take an app’s route, or every app’s; exit 1 when not',
+      about: "Try whether the proxy can take an app's route, or every app's; exit 1 when not",
       reads: true,
       hidden: topic === 'proxy',
       args: { app: optional(appName()), clean: flag('clean') },

@@ -24,11 +24,13 @@ function mapped<T>(values: Readonly<Record<string, T>>, show: (value: T) => stri
 const sizeOf = (html: string) => `${Buffer.byteLength(html)} bytes of HTML`
 
 function linesOf(value: object, indent: string): string[] {
-  return Object.entries(value).flatMap(([key, each]) => {
+  const entries = Object.entries(value)
+  const width = Math.max(...entries.map(([key]) => key.length)) + 2
+  return entries.flatMap(([key, each]) => {
     const text = textOf(each)
     return text === undefined
       ? [`${indent}${key}:`, ...linesOf(each as object, `${indent}    `)]
-      : [`${indent}${`${key}:`.padEnd(16)}${text}`.trimEnd()]
+      : [`${indent}${`${key}:`.padEnd(width)}${text}`.trimEnd()]
   })
 }
 
