@@ -17,8 +17,8 @@ export interface Place {
   readonly cookie: readonly [string, string] | undefined
 }
 
-/** stopped: nobody is there · full: all have as much as they may, and enough wait already · late: waited in vain. */
-export type NoPlace = 'stopped' | 'full' | 'late'
+/** unknown: the hostname has no app any more · stopped: nobody is there · full: all have as much as they may, and enough wait already · late: waited in vain. */
+export type NoPlace = 'unknown' | 'stopped' | 'full' | 'late'
 
 /** Gives requests their places at upstreams, and has them wait where there is none yet. */
 export interface Places {
@@ -115,7 +115,7 @@ export function openPlaces(balance: Balance, counts: Counts): Places {
 
   const take = (wanted: Wanted, then: (place: Place | NoPlace) => void) => {
     const site = wanted.site()
-    if (!site) return void then('stopped')
+    if (!site) return void then('unknown')
     const { route } = site
     const line = lines.get(route.app)
     if (line?.paused && !isHealth(wanted.asked, site)) {

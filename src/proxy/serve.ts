@@ -130,7 +130,7 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
   // The table may have changed since the first try, or while this waited.
   const site = () => parts.find(asked.hostname)
   parts.places.take({ visitor, asked, site, tried }, place => {
-    if (typeof place === 'string') return tell(noPlace[place], going)
+    if (typeof place === 'string') return tell(noPlace(place, asked.hostname), going)
     const { lane, release, cookie } = place
     const { dress } = place.site
     const limits = place.site.limits(parts.limits)
@@ -160,10 +160,17 @@ export function pageOf(outcome: Exclude<Outcome, 'answered'>): Page {
   return outcome === 'slow' ? pages.slow : pages.unreachable
 }
 
-export const noPlace: Readonly<Record<NoPlace, Verdict>> = {
-  stopped: { page: pages.stopped },
-  full: { page: pages.busy, fields: ['Retry-After', '1'] },
-  late: { page: pages.slow },
+export function noPlace(why: NoPlace, hostname: string): Verdict {
+  switch (why) {
+    case 'unknown':
+      return { page: pages.unknownHost(hostname) }
+    case 'stopped':
+      return { page: pages.stopped }
+    case 'full':
+      return { page: pages.busy, fields: ['Retry-After', '1'] }
+    case 'late':
+      return { page: pages.slow }
+  }
 }
 
 function withField([name, value]: readonly [string, string], dress: Dress | undefined): Dress {

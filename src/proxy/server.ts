@@ -108,7 +108,10 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
         parts.places.take({ visitor, asked, site: () => parts.find(asked.hostname), tried }, resolve)
         socket.once('close', () => resolve('late'))
       })
-      if (typeof place === 'string') return socket.destroyed ? undefined : tell(noPlace[place], going())
+      if (typeof place === 'string') {
+        if (!socket.destroyed) tell(noPlace(place, asked.hostname), going())
+        return
+      }
       const { upstream } = place.lane
       const farewell = farewellTo(socket)
       const done = parts.traffic.begin(upstream, { kind: 'websocket', end: farewell.say })

@@ -148,3 +148,14 @@ t.test('a new release on trial gets its share of clients, each always the same',
   t.ok(onTrial > 35 && onTrial < 85, `${onTrial} of 200`)
   t.ok(trips.some(each => each.release === 8) && trips.some(each => each.release === 7))
 })
+
+t.test('who waits for an app that has gone meanwhile is told that nothing is there', async t => {
+  const app = await backend(t, (_req, res) => res.end('here'))
+  const { ask, places, point } = await stage(t, [routeTo(app)])
+  places.pause('shop', { capMs: 10_000 })
+  const waiting = ask('/')
+  while (places.waiting('shop') < 1) await turn()
+  point()
+  places.resume('shop')
+  t.match(await waiting, { status: 404, body: /no app here/ })
+})
