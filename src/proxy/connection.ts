@@ -30,6 +30,7 @@ export class Connection {
   private served = 0
   private touched = false
   private sound = true
+  private reset = false
 
   constructor(socket: Socket, owner: Owner) {
     this.socket = socket
@@ -38,6 +39,7 @@ export class Connection {
     socket.on('data', (chunk: Buffer) => this.hear(chunk))
     socket.on('error', error => {
       why = faultOf(error)
+      this.reset = true
     })
     socket.on('end', () => this.ended(why))
     socket.on('close', () => {
@@ -114,7 +116,8 @@ export class Connection {
     this.sound = false
     const { reply, exchange } = this
     if (!exchange || !reply) return
-    if (reply.end()) return
+    // What ends with its connection has to end in order: a reset may come in the middle.
+    if (!this.reset && reply.end()) return
     exchange.onBroken(why, this.served > 0 && !this.touched)
   }
 }

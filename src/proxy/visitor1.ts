@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
+import { valuesOf, without } from './fields.ts'
 import type { BeginOptions, Peer, Visitor } from './visitor.ts'
+
+const announcement: ReadonlySet<string> = new Set(['trailer'])
 
 /** A request in HTTP/1.0 or 1.1. */
 export class Visitor1 implements Visitor {
@@ -94,12 +97,26 @@ export class Visitor1 implements Visitor {
     this.req.socket.setTimeout(ms)
   }
 
-  begin(status: number, reason: string, fields: readonly string[], { last }: BeginOptions = {}) {
+  begin(status: number, reason: string, fields: readonly string[], { last, trailers }: BeginOptions = {}) {
     if (last && !this.req.complete) linger(this.req)
     if (last) this.res.shouldKeepAlive = false
-    if (reason === '') this.res.writeHead(status, fields as string[])
-    else this.res.writeHead(status, reason, fields as string[])
+    const said = trailers && !this.takesTrailers(status, fields) ? without(fields, announcement) : fields
+    try {
+      if (reason === '') this.res.writeHead(status, said as string[])
+      else this.res.writeHead(status, reason, said as string[])
+    } catch (error) {
+      // Of a head that cannot be said Node remembers some: nothing may depend on where the next answer ends.
+      this.res.shouldKeepAlive = false
+      throw error
+    }
     this.status = status
+  }
+
+  /** Trailers come after chunks, and nowhere else (RFC 9112 7.1.2). Node refuses an answer that announces them otherwise. */
+  private takesTrailers(status: number, fields: readonly string[]): boolean {
+    if (this.req.httpVersionMinor === 0 || this.method === 'HEAD' || status === 204 || status === 304)
+      return false
+    return valuesOf(fields, 'content-length').length === 0
   }
 
   flush() {

@@ -292,6 +292,40 @@ t.test('trailers and early hints are passed on', async t => {
   client.socket.destroy()
 })
 
+t.test('trailers that are announced where none can come do not spoil the answer', async t => {
+  const head = (status: string, more: string) =>
+    `HTTP/1.1 ${status}\r\nTrailer: X-Sum\r\nX-A: 1\r\n${more}\r\n`
+  for (const [asked, answer, heard] of [
+    ['GET / HTTP/1.1', `${head('200 OK', 'Content-Length: 2\r\n')}ok`, /200 OK.*\r\n\r\nok$/s],
+    ['GET / HTTP/1.1', head('304 Not Modified', ''), /304 Not Modified.*\r\n\r\n$/s],
+    ['GET / HTTP/1.1', head('204 No Content', ''), /204 No Content.*\r\n\r\n$/s],
+    ['HEAD / HTTP/1.1', head('200 OK', 'Transfer-Encoding: chunked\r\n'), /200 OK.*\r\n\r\n$/s],
+    [
+      'GET / HTTP/1.0',
+      `${head('200 OK', 'Transfer-Encoding: chunked\r\n')}2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n`,
+      /200 OK.*\r\n\r\nok$/s,
+    ],
+  ] as const) {
+    const app = await bareBackend(t, (socket, said) => complete(said) && socket.write(answer))
+    const { raw } = await stage(t, [routeTo(app)])
+    const all = await raw(`${asked}\r\nHost: shop.test\r\nConnection: close\r\n\r\n`)
+    t.match(all, heard)
+    t.match(all, 'X-A: 1')
+    t.notMatch(all, 'Trailer')
+  }
+})
+
+t.test('an answer that ends with its connection is not whole when that is reset', async t => {
+  const app = await bareBackend(t, socket => {
+    socket.write('HTTP/1.1 200 OK\r\n\r\nhalf', () => setImmediate(() => socket.resetAndDestroy()))
+  })
+  const { port } = await stage(t, [routeTo(app)])
+  const client = dial(port)
+  client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  await client.closed
+  t.notMatch(client.heard(), /\r\n0\r\n\r\n/)
+})
+
 t.test('an HTTP/1.0 client gets a body without chunks', async t => {
   const app = await backend(t, (_req, res) => {
     res.write('one ')
