@@ -234,7 +234,9 @@ function messageOf(socket: Socket, end: Promise<undefined>): Promise<string | un
       bytes = Buffer.concat([bytes, chunk])
       if (bytes.length < 2 || bytes.length < 2 + bytes[1]!) return
       socket.off('data', hear)
-      resolve(bytes.subarray(2, 2 + bytes[1]!).toString())
+      // A close frame: there is nothing more to hear.
+      if ((bytes[0]! & 0x0f) === 8) socket.destroy()
+      else resolve(bytes.subarray(2, 2 + bytes[1]!).toString())
     }
     socket.on('data', hear)
   })
