@@ -89,6 +89,8 @@ export class Answer implements Exchange {
       this.to.stalled()
       this.resume = () => {
         this.held = false
+        // The connection may be another request's by now.
+        if (this.settled) return
         this.connection.deadline = performance.now() + limits.streamIdleMs
         this.connection.socket.resume()
       }
