@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 
-import { type Api, path } from './api.ts'
+import { type Api, answered, path } from './api.ts'
 import type { LogLine, LogOptions } from './engine.ts'
 import { demultiplexer, type Piece } from './frames.ts'
 import { lineSplitter } from './lines.ts'
@@ -8,7 +8,7 @@ import { lineSplitter } from './lines.ts'
 /** Longer lines are handed out in pieces, so that one without an end does not fill the memory. */
 const longestLine = 4 * 1024 * 1024
 
-/** Reads only as fast as the lines are taken. */
+/** Reads only as fast as the lines are taken. A container that is being removed has none. */
 export async function* logs(
   api: Api,
   name: string,
@@ -29,8 +29,13 @@ export async function* logs(
     const source = await api.stream('GET', path`/containers/${name}/logs`, { query, signal })
     yield* logLines(source, { tty: Config.Tty })
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (!signal.aborted && !isGoing(error)) throw error
   }
+}
+
+/** The engine gives no logs of a container it is removing. */
+function isGoing(error: unknown): boolean {
+  return answered(error, 409)
 }
 
 /** The engine's log stream, asked for with timestamps, as lines; a terminal's is one stream without frames. */

@@ -6,7 +6,7 @@ import pino from 'pino'
 import { connectEdge } from '../../../src/edge/client.ts'
 import { openSocket } from '../../../src/listen.ts'
 import { plainEnv, root } from '../../../src/settings.ts'
-import type { AppName, Route } from '../../../src/types.ts'
+import type { AppName, Certificate, Route } from '../../../src/types.ts'
 import { type Ground, hosts, routeNames } from './ground.ts'
 import type { Peer } from './peers.ts'
 import { familyOf } from './processes.ts'
@@ -22,6 +22,7 @@ export interface Davit extends Peer {
 
 export async function startDavit(ground: Ground, { routes }: { routes: number }): Promise<Davit> {
   const http = openSocket({ host: '127.0.0.1', port: 0 }, { flag: 'http-listen' })
+  const https = openSocket({ host: '127.0.0.1', port: 0 }, { flag: 'https-listen' })
   const data = join(ground.dir, `davit-${http.port}`)
   await mkdir(data)
   const edge = connectEdge({
@@ -31,16 +32,17 @@ export async function startDavit(ground: Ground, { routes }: { routes: number })
   ground.undo.push(async () => {
     edge.close()
     http.close()
+    https.close()
   })
   const server = await startServer(
     {
       program: join(root, 'scripts/davit'),
       words: ['proxy', '--data', data, '--workers', String(ground.workers)],
-      env: { ...plainEnv(), LISTEN_FDS: '1', LISTEN_FDNAMES: 'http' },
-      sockets: [http.fd],
+      env: { ...plainEnv(), LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:https' },
+      sockets: [http.fd, https.fd],
       log: `${data}/log`,
       ready: async () => {
-        await edge.sync(table(ground, routes))
+        await edge.sync(table(ground, routes), [certificate(ground)])
         return answers(http.port, hosts.app)
       },
     },
@@ -50,10 +52,14 @@ export async function startDavit(ground: Ground, { routes }: { routes: number })
     name: 'Davit',
     pid: server.pid,
     http: http.port,
-    https: undefined,
+    https: https.port,
     workers: () => familyOf(server.pid).slice(1),
     point: async (hostname, port) => void (await edge.point(routeTo(hostname, port))),
   }
+}
+
+function certificate({ certificate: { cert, key } }: Ground): Certificate {
+  return { name: 'bench', hostnames: [hosts.secure], chain: cert, key }
 }
 
 function table({ backend, speaker }: Ground, routes: number): Route[] {
