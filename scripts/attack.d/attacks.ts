@@ -2,11 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import type { AppName, Route } from '../../src/types.ts'
 import { running } from '../../test/proxy/running.ts'
+import { attackAnswers, openCalmApp } from './answers.ts'
 import { makes } from './backends.ts'
 import { attackFraming, type Side } from './framing.ts'
 import type { Ground } from './ground.ts'
 import { openInspector } from './inspector.ts'
 import { loadAndLeave } from './leaks.ts'
+import { openMadApp } from './mad-app.ts'
 import { descriptors, residentKb } from './processes.ts'
 import { attackRoutes } from './routes.ts'
 import { openStand, runHere } from './stand.ts'
@@ -37,6 +39,11 @@ export const attacks: readonly Attack[] = [
     name: 'framing',
     about: 'spoilt requests to four backends: does everybody see the same? (10000)',
     run: framing,
+  },
+  {
+    name: 'answers',
+    about: 'spoilt answers of an app: does any client hear what nobody said? (10000)',
+    run: answers,
   },
   {
     name: 'websockets',
@@ -83,6 +90,18 @@ async function framing({ seed, count = 10_000, backends, ground, say, signal }: 
   const survived = pids.join() === (await proxy.workers()).join()
   if (!survived) say('a worker ended')
   return findings.length === 0 && survived
+}
+
+async function answers({ seed, count = 10_000, ground, say, signal }: Words): Promise<boolean> {
+  const [mad, calm] = [await openMadApp(ground, seed), await openCalmApp(ground)]
+  const proxy = await running(ground)
+  await proxy.edge().sync([routeTo('mad.test', mad.port), routeTo('calm.test', calm.port)])
+  const pids = await proxy.workers()
+  const { findings, counts } = await attackAnswers({ port: proxy.port, seed, cases: count, signal })
+  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
+  for (const each of findings.slice(0, 60)) say(each)
+  if (findings.length > 60) say(`… and ${findings.length - 60} more`)
+  return findings.length === 0 && pids.join() === (await proxy.workers()).join()
 }
 
 /** `count` is how many connections there are, and how many messages each. */

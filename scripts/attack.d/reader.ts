@@ -177,25 +177,24 @@ export function readAnswers(
   while (at < bytes.length) {
     try {
       const { first, fields, next } = readHead(bytes, at)
-      const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(first)?.[1])
-      if (!status) throw new Doubt('the status line')
+      const [, minor, code] = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/.exec(first) ?? []
+      if (!code) throw new Doubt('the status line')
+      const status = Number(code)
       at = next
       if (status < 200 && status !== 101) continue
+      const method = methods[answers.length]
       // A refusal of bytes that are no request cannot know what was asked, and is the last.
-      if (
-        methods[answers.length] === 'HEAD' &&
-        status === 400 &&
-        valuesOf(fields, 'connection')[0] === 'close'
-      ) {
+      if (method === 'HEAD' && status === 400 && valuesOf(fields, 'connection')[0] === 'close') {
         return { answers: [...answers, { status, fields, body: bytes.slice(at), whole: true }] }
       }
-      const none = methods[answers.length] === 'HEAD' || status === 204 || status === 304 || status === 101
+      const framing = answerFraming(fields, minor!)
       const answer = { status, fields, body: '', whole: false }
       answers.push(answer)
       const add = (part: string) => {
         answer.body += part
       }
-      if (!none) at = readAnswerBody(bytes, at, { fields, closed, take: add })
+      const none = method === 'HEAD' || status === 204 || status === 304 || status === 101
+      if (!none) at = readAnswerBody(bytes, at, { framing, closed, take: add })
       answer.whole = true
     } catch (error) {
       if (error instanceof Unfinished) return { answers }
@@ -209,16 +208,27 @@ export function readAnswers(
 function readAnswerBody(
   bytes: string,
   from: number,
-  { fields, closed, take }: { fields: readonly string[]; closed: boolean; take: Take },
+  { framing, closed, take }: { framing: number | 'chunked' | 'open'; closed: boolean; take: Take },
 ): number {
-  const codings = valuesOf(fields, 'transfer-encoding')
-  const lengths = valuesOf(fields, 'content-length')
-  if (codings.length > 0 && (lengths.length > 0 || codings.join() !== 'chunked'))
-    throw new Doubt('the coding')
-  if (codings.length > 0) return readChunks(bytes, from, take)
-  if (lengths.length > 1 || !/^\d*$/.test(lengths[0] ?? '')) throw new Doubt('the length')
-  if (lengths.length === 1) return readCounted(bytes, from, Number(lengths[0]), take)
+  if (framing === 'chunked') return readChunks(bytes, from, take)
+  if (framing !== 'open') return readCounted(bytes, from, framing, take)
   take(bytes.slice(from))
   if (!closed) throw new Unfinished()
   return bytes.length
+}
+
+/** RFC 9112 6.3. `open`: until the connection ends. */
+function answerFraming(fields: readonly string[], minor: string): number | 'chunked' | 'open' {
+  const codings = valuesOf(fields, 'transfer-encoding')
+  const lengths = valuesOf(fields, 'content-length')
+  if (codings.length > 0) {
+    if (codings.join().toLowerCase() !== 'chunked' || lengths.length > 0 || minor === '0') {
+      throw new Doubt('the coding')
+    }
+    return 'chunked'
+  }
+  if (lengths.length > 1 || (lengths.length === 1 && !/^\d{1,15}$/.test(lengths[0]!))) {
+    throw new Doubt('the length')
+  }
+  return lengths.length === 1 ? Number(lengths[0]) : 'open'
 }
