@@ -31,7 +31,8 @@ export interface FleetOptions {
   readonly log: Logger
 }
 
-const answerMs = 1000
+/** Long enough for a healthy worker on a machine that has too much to do: whoever is killed takes its requests along. */
+export const answerMs = 3_000
 const startMs = 15_000
 
 /** Workers on the same inherited sockets, each kept running. */

@@ -9,7 +9,7 @@ import type { Certificate } from '../types.ts'
 import { type Certificates, openCertificates, refuseBroken } from './certificates.ts'
 import { openControl, type Verb } from './control.ts'
 import { allOf } from './crossing.ts'
-import { type Fleet, openFleet } from './fleet.ts'
+import { answerMs, type Fleet, openFleet } from './fleet.ts'
 import { openLedger } from './ledger.ts'
 import { usualLimits } from './limits.ts'
 import { keepSecrets } from './secrets.ts'
@@ -213,7 +213,7 @@ function closed(said: readonly unknown[]): readonly number[] {
 async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
   if (request.verb === 'drain') {
     const ended = await fleet.ask(request, {
-      withinMs: Math.max(request.timeoutMs, request.websocketMs ?? 0) + 1000,
+      withinMs: Math.max(request.timeoutMs, request.websocketMs ?? 0) + answerMs,
     })
     return ended.reduce<number>((sum, count) => sum + Number(count), 0)
   }
@@ -222,7 +222,7 @@ async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
     return undefined
   }
   if (request.verb === 'crossing') {
-    return allOf((await fleet.ask(request, { withinMs: 3000 })) as Crossing[])
+    return allOf((await fleet.ask(request, { withinMs: 1000 + answerMs })) as Crossing[])
   }
   if (request.verb === 'trial') return sumOf((await fleet.ask(request)) as TrialCounts[])
   const counts = (await fleet.ask(request)) as { requests: number; inFlight: number }[]

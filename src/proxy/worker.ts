@@ -73,7 +73,8 @@ function work() {
         certificates.sync(order.certificates)
         heed(order.options)
         serving = await serve(order)
-        await serving.ports.sync(order.routes)
+        // The table may have changed meanwhile.
+        await serving.ports.sync(table.routes())
         return
       case 'tickets':
         serving?.secure?.setTicketKeys(Buffer.from(order.ticketKeys, 'base64'))

@@ -147,6 +147,28 @@ t.test('a worker that does not answer is replaced, and the change is acknowledge
   t.notOk((await workers()).includes(stuck!))
 })
 
+t.test('a worker that is held up for a while is waited for, and keeps its requests', async t => {
+  const one = await backend(t, (_req, res) => res.end('one'))
+  const two = await backend(t, (_req, res) => res.end('two'))
+  const { port, edge, workers } = await running(t)
+  const control = edge()
+  await control.point(routeTo(one))
+  while ((await control.stats()).workers < 2) await pause(10)
+  const before = await workers()
+  process.kill(before[0]!, 'SIGSTOP')
+  let acknowledged = false
+  const pointed = control.point(routeTo(two)).then(() => {
+    acknowledged = true
+  })
+  await pause(1_500)
+  t.notOk(acknowledged, 'while one worker has not done it, nobody is told that it is done')
+  process.kill(before[0]!, 'SIGCONT')
+  await pointed
+  const bodies = await Promise.all(Array.from({ length: 8 }, () => ask(port, '/')))
+  t.same(new Set(bodies.map(({ body }) => body)), new Set(['two']))
+  t.same(await workers(), before)
+})
+
 t.test('a drain waits for what is in flight, and for nothing else', async t => {
   const held: http.ServerResponse[] = []
   const old = await backend(t, (_req, res) => {
