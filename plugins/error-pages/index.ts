@@ -100,6 +100,10 @@ export default definePlugin({
       })
       return { ...route, pages: { ...route.pages, ...Object.fromEntries(pages) } }
     },
+    afterClone({ app, from }, { kv }) {
+      const theirs = kv.get(String(from.id))
+      if (theirs !== undefined) kv.set(String(app.id), theirs)
+    },
     afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })

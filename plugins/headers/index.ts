@@ -87,6 +87,10 @@ export default definePlugin({
       if (Object.keys(fields).length === 0) return
       return { ...route, headers: { ...route.headers, ...fields } }
     },
+    afterClone({ app, from }, { kv }) {
+      const theirs = kv.get(String(from.id))
+      if (theirs !== undefined) kv.set(String(app.id), theirs)
+    },
     afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })

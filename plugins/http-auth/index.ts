@@ -164,6 +164,10 @@ export default definePlugin({
         },
       }
     },
+    afterClone({ app, from }, { kv }) {
+      const theirs = kv.get(String(from.id))
+      if (theirs !== undefined) kv.set(String(app.id), theirs)
+    },
     afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })

@@ -155,6 +155,9 @@ export default definePlugin({
         },
       }
     },
+    afterClone({ app, from }, { kv }) {
+      kv.set(String(app.id), { ...stateOf(from, kv), enabled: false })
+    },
     afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })

@@ -1,16 +1,28 @@
+import { join } from 'node:path'
+
 import { appName, choice, flag, newAppName, option } from '../plugin/args.ts'
 import { defineCommand } from '../plugin/command.ts'
-import { defineReport, type Topic } from '../plugin/property.ts'
+import { defineReport, defineSet, type Topic } from '../plugin/property.ts'
 
 const topic: Topic = {
   name: 'apps',
   label: 'app',
-  async facts(app, core) {
+  properties: [
+    {
+      key: 'disable-autocreation',
+      about: 'true: a push to a name that no app has is refused, and makes none',
+      where: 'global',
+      fallback: 'false',
+      read: choice('true', 'false'),
+    },
+  ],
+  async facts(app, core, { dir }) {
     const live = core.releases.live(app)
     return {
       'created-at': String(Math.floor(core.apps.get(app).createdAt.getTime() / 1000)),
       'deploy-source': live ? 'git-push' : '',
       'deploy-source-metadata': live?.revision ?? '',
+      dir: join(dir, 'git', `${app}.git`),
       release: live ? String(live.number) : '',
       locked: String(core.apps.locked(app)),
     }
@@ -82,6 +94,26 @@ export const commands = [
   }),
 
   defineCommand({
+    name: 'apps:clone',
+    about:
+      'Make an app like another: config, formation, settings, repository and what is live; not its domains',
+    args: {
+      app: appName(),
+      to: newAppName('NEW'),
+      skipDeploy: flag('skip-deploy', { about: 'The new app waits for its first push' }),
+      ignoreExisting: flag('ignore-existing', { about: 'Do nothing when NEW is there already' }),
+    },
+    async run({ app, to, skipDeploy, ignoreExisting }, context) {
+      const { core, out } = context
+      core.apps.get(app)
+      if (ignoreExisting && core.apps.find(to)) return out.warn('Name is already taken')
+      out.step(`Cloning ${app} to ${to}`)
+      await core.apps.clone(app, to, { rollout: !skipDeploy }, context)
+      out(`Push to it with: git remote add davit ${core.remote(to)} && git push davit main`)
+    },
+  }),
+
+  defineCommand({
     name: 'apps:lock',
     about: 'Refuse pushes to an app',
     args: { app: appName() },
@@ -116,4 +148,5 @@ export const commands = [
   }),
 
   defineReport(topic),
+  defineSet(topic),
 ]

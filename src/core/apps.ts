@@ -7,6 +7,7 @@ import { removeSites } from '../deploy/site.ts'
 import { appMissing, Cancelled, UserError } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
+import { cloneApp } from './clone.ts'
 import { hostnamesOf, refuseForeign } from './domains.ts'
 import { containersOf, instanceLabels, ownCall, type Rooms } from './rooms.ts'
 
@@ -18,6 +19,7 @@ export function createApps(rooms: Rooms): Core['apps'] {
     list: () => store.apps.list().filter(each => !each.retired),
     create: (name, call) => create(name, call, rooms),
     rename: async (name, to, options, call) => rename(getApp(name, rooms), to, { ...options, call }, rooms),
+    clone: async (name, to, options, call) => cloneApp(getApp(name, rooms), to, { ...options, call }, rooms),
     lock: name => store.properties.set('apps', name, 'locked', 'true'),
     async unlock(name) {
       store.properties.set('apps', name, 'locked', undefined)
@@ -99,7 +101,7 @@ async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
 }
 
 /** Whose renaming is not finished keeps both names. */
-function refuseRenaming(name: AppName, { store }: Rooms): void {
+export function refuseRenaming(name: AppName, { store }: Rooms): void {
   if (!store.steps.list().some(each => each.kind === 'rename' && each.data.was === name)) return
   throw new UserError('name-taken', `${name} is just being renamed.`, 'Try again in a moment.')
 }

@@ -27,6 +27,8 @@ export const crashPoints = [
   'stop:recorded',
   'rename:recorded',
   'rename:moved',
+  'clone:recorded',
+  'clone:copied',
   'destroy:retired',
   'destroy:containers',
   'destroy:images',

@@ -81,7 +81,8 @@ export async function rollback(app: App, target: () => Release, call: Call, room
   })
 }
 
-async function refuseGone(app: App, { image, number }: Release, rooms: Rooms): Promise<void> {
+/** UserError `image-gone`. */
+export async function refuseGone(app: App, { image, number }: Release, rooms: Rooms): Promise<void> {
   const site = siteIn(image)
   if (site === undefined ? await rooms.engine.image(image) : await hasSite(app, site, rooms)) return
   throw new UserError(
@@ -144,7 +145,7 @@ async function again(
 type Noted = Pick<Release, 'image' | 'revision' | 'procfile' | 'port' | 'why'> & { readonly config: Env }
 
 /** Lists the release and gives its image the release's own tag, both in the step, so that an undo takes both away. */
-async function record(
+export async function record(
   app: App,
   noted: Noted,
   from: { step: Step; tag: string; call: Call },
@@ -184,7 +185,7 @@ function refuseLocked(app: App, { store }: Rooms): void {
 }
 
 /** What a person set for the app; what plugins provide is in no release. */
-function personsConfig(app: App, { store }: Rooms): Env {
+export function personsConfig(app: App, { store }: Rooms): Env {
   return Object.fromEntries(
     store.config
       .list(app.name)

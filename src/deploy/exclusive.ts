@@ -25,7 +25,9 @@ export async function exclusive<T>(
         call,
         () => {
           begin()
-          if (rooms.store.apps.find(app.name)?.retired !== false) throw appMissing(app.name)
+          const now = rooms.store.apps.find(app.name)
+          // The name may be another app's by now.
+          if (now?.id !== app.id || now.retired) throw appMissing(app.name)
           return work(call)
         },
       )

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { chmod, link, lstat, mkdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { chmod, link, lstat, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -85,9 +85,39 @@ async function writeWhole(
   if (files === 0) throw new UserError('no-files', `There is no file to serve in ${folder || 'the source'}.`)
   if (links > 0) call.out.warn(`${links} links are left out: only files are served.`)
   call.out.detail(`${files} files`)
-  // One call for all of them: after a power cut a live release must not be a folder of empty files.
+  await finishSite(app, site, rooms)
+}
+
+/** One call for all files: after a power cut a live release must not be a folder of empty ones. */
+async function finishSite(app: App, site: Site, rooms: Place): Promise<void> {
+  const target = unfinished(app, site, rooms)
   await promisify(execFile)('sync', ['--file-system', '--', target], { env: plainEnv() })
   await rename(target, sitePath(app, site, rooms))
+}
+
+/** The same files under another app, each shared (a hard link). Whole or not at all. */
+export async function copySite(
+  from: { app: App; site: Site },
+  to: { app: App; site: Site },
+  rooms: Place,
+): Promise<void> {
+  const target = unfinished(to.app, to.site, rooms)
+  try {
+    await openFolders(to.app, rooms)
+    await linkFolder(sitePath(from.app, from.site, rooms), target)
+    await finishSite(to.app, to.site, rooms)
+  } catch (error) {
+    throw unlessDiskFull(error, "Davit's data", rooms.settings.data)
+  }
+}
+
+async function linkFolder(from: string, to: string): Promise<void> {
+  await mkdir(to)
+  await chmod(to, 0o755)
+  for (const each of await readdir(from, { withFileTypes: true })) {
+    if (each.isDirectory()) await linkFolder(join(from, each.name), join(to, each.name))
+    else await link(join(from, each.name), join(to, each.name))
+  }
 }
 
 function unfinished(app: App, site: Site, rooms: Place): string {

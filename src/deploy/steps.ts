@@ -1,3 +1,4 @@
+import { dropHalf } from '../core/clone.ts'
 import { containersOf, ownCall, type Rooms } from '../core/rooms.ts'
 import { messageOf } from '../errors.ts'
 import type { App, Step } from '../types.ts'
@@ -85,6 +86,7 @@ export async function resume(rooms: Rooms): Promise<void> {
     if (step.kind === 'rename') rooms.background.run(`rename ${step.id}`, () => finishRename(step, rooms))
     else if (step.kind === 'retire')
       rooms.background.run(`retire ${step.id}`, () => retire.finish(step, rooms))
+    else if (step.kind === 'clone') await undoClone(step, rooms)
     else await undoInterrupted(step, rooms)
   }
 }
@@ -97,6 +99,12 @@ async function undoInterrupted(step: Step, rooms: Rooms): Promise<void> {
   await queue
     .exclusive(step.app, 'an undo', ownCall(rooms), () => undo(step, reason, rooms))
     .catch((err: unknown) => log.error({ err, app: step.app }, 'an undo failed; it is tried again'))
+}
+
+/** Of an app that was to be another's clone: it goes as one that is being destroyed. */
+async function undoClone(step: Step, rooms: Rooms): Promise<void> {
+  rooms.log.info({ app: step.app }, 'a clone that was not whole is taken away')
+  await rooms.queue.exclusive(step.app, 'an undo', ownCall(rooms), async () => dropHalf(step, rooms))
 }
 
 async function finishRename(step: Step, rooms: Rooms): Promise<void> {

@@ -34,6 +34,8 @@ export interface Repositories {
   remove(app: string): Promise<void>
   /** Moved already is fine. */
   rename(app: string, to: string): Promise<void>
+  /** Makes the one with the branches, tags and HEAD of the other. */
+  copy(app: string, to: string, options: { signal: AbortSignal }): Promise<void>
   /**
    * Runs git receive-pack. `accept` is asked once, before any ref is taken; what it hands to `say` shows as `remote: …` at the
    * pusher's; 0 takes the refs, anything else rejects them all. Aborted `signal` ends git's whole process group. Answers git's exit code.

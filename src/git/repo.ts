@@ -74,6 +74,10 @@ export function openRepositories({
       await rm(gone, { recursive: true, force: true })
     },
     rename: (app, to) => rename(repoOf(app), repoOf(to)).catch(unlessMissing),
+    copy: plainly(async (app, to, { signal }) => {
+      await make(repoOf(to))
+      await copyRefs(git, { from: repoOf(app), to: repoOf(to) }, signal)
+    }),
     receive: plainly(async (app, streams, accept) => {
       const repo = repoOf(app)
       pushes.set(app, (pushes.get(app) ?? 0) + 1)
@@ -128,6 +132,20 @@ async function ensure(git: Git, folder: string, repo: string): Promise<void> {
   } finally {
     await rm(making, { recursive: true, force: true })
   }
+}
+
+/** From one of our own repositories: no name of a person's leads there. */
+async function copyRefs(
+  git: Git,
+  { from, to }: { from: string; to: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const head = (await git.ask(from, ['symbolic-ref', 'HEAD'], { signal })).toString().trim()
+  const refs = ['refs/heads/*', 'refs/tags/*'].map(each => `+${each}:${each}`)
+  const words = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--update-shallow']
+  const config = { 'protocol.file.allow': 'always' }
+  await git.ask(to, [...words, '--end-of-options', from, ...refs], { config, signal })
+  await git.ask(to, ['symbolic-ref', 'HEAD', head], { signal })
 }
 
 /** Of what is handed in, the places of objects alone reach git. */

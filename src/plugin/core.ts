@@ -30,6 +30,11 @@ export interface Core {
     destroy(name: AppName, call: Call): Promise<void>
     /** UserError `name-taken`, `domain-taken`. New containers carry the new name, unless `rollout` is false. */
     rename(name: AppName, to: AppName, options: { readonly rollout: boolean }, call: Call): Promise<App>
+    /**
+     * A new app with the config, formation, settings and repository of another, live with what is live there unless `rollout` is false.
+     * Hostnames, certificates and what plugins provide stay where they are. UserError `name-taken`, `domain-taken`.
+     */
+    clone(name: AppName, to: AppName, options: { readonly rollout: boolean }, call: Call): Promise<App>
     /** A locked app is not deployed by pushes. */
     lock(name: AppName): void
     /** Opens it again, and ends a change that is under way and not live yet. */

@@ -36,6 +36,8 @@ export interface Hooks {
   beforeDestroy(event: AppEvent): void
   afterDestroy(event: AppEvent): void
   afterRename(event: AppEvent & { readonly was: string }): void
+  /** Before the clone is live: what a plugin keeps for the one app is copied for the other. */
+  afterClone(event: AppEvent & { readonly from: App }): void
   beforeBuild(event: SourceEvent): void
   findBuilder(event: SourceEvent): Builder
   shapeBuild(build: Builder, event: SourceEvent): Builder
@@ -91,6 +93,7 @@ export const hookNames = [
   'beforeDestroy',
   'afterDestroy',
   'afterRename',
+  'afterClone',
   'beforeBuild',
   'findBuilder',
   'shapeBuild',

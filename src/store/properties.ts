@@ -14,11 +14,20 @@ export function openProperties({ prepare, findApp, getApp, seal }: Ground): Prop
     `INSERT INTO properties (topic, app, key, value) VALUES (@topic, nullif(@at, 0), @key, @sealed)
      ON CONFLICT (topic, coalesce(app, 0), key) DO UPDATE SET value = excluded.value`,
   )
+  const all = prepare<[number | null], { topic: string; key: string; value: Buffer }>(
+    'SELECT topic, key, value FROM properties WHERE app = ? ORDER BY topic, key',
+  )
   const clear = prepare<[string, number, string]>(
     'DELETE FROM properties WHERE topic = ? AND coalesce(app, 0) = ? AND key = ?',
   )
   const place = (topic: string, at: number, key: string) => ['properties', topic, at, key]
   return {
+    of(app) {
+      const at = findApp(app)
+      return all
+        .all(at)
+        .map(({ topic, key, value }) => ({ topic, key, value: seal.open(value, place(topic, at!, key)) }))
+    },
     get(topic, app: AppName | undefined, key) {
       const at = app === undefined ? host : findApp(app)
       const row = at === null ? undefined : find.get(topic, at, key)

@@ -117,6 +117,8 @@ export interface Formations {
 
 /** `topic:set APP KEY VALUE`; `undefined` in place of an app means the host. */
 export interface Properties {
+  /** All that is set for an app. */
+  of(app: AppName): readonly { readonly topic: string; readonly key: string; readonly value: string }[]
   get(topic: string, app: AppName | undefined, key: string): string | undefined
   /** No value clears. */
   set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void

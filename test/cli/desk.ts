@@ -32,7 +32,11 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
       },
     }),
   )
-  const context: Context = { ...member({ name: 'x', about: '', api: 1 }).context, core }
+  const context: Context = {
+    ...member({ name: 'x', about: '', api: 1 }).context,
+    core,
+    dir: rooms.settings.data,
+  }
   const gits: (readonly string[])[] = []
   const desk: Desk = {
     entries: new Map([

@@ -30,6 +30,26 @@ t.test('apps:create says what comes next; a taken name is told', async t => {
   t.match(await say('apps:exists blog'), { code: 20 })
 })
 
+t.test('pushes make apps unless the host was told otherwise', async t => {
+  const { say, rooms } = desk(t)
+  await say('apps:create shop')
+  const set = () => rooms.store.properties.get('apps', undefined, 'disable-autocreation')
+  t.match(await say('apps:set --global disable-autocreation true'), { code: 0 })
+  t.equal(set(), 'true')
+  t.match(await say('apps:set --global disable-autocreation maybe'), {
+    code: 1,
+    stderr: /not one of: true, false/,
+  })
+  t.match(await say('apps:set shop disable-autocreation true'), {
+    code: 1,
+    stderr: /only be specified globally/,
+  })
+  t.equal((await say('apps:report shop --app-computed-disable-autocreation')).stdout, 'true\n')
+  t.equal((await say('apps:report shop --app-dir')).stdout, `${rooms.settings.data}/git/shop.git\n`)
+  t.match(await say('apps:set --global disable-autocreation'), { code: 0 })
+  t.equal(set(), undefined)
+})
+
 t.test('config goes in, comes out, and is never shown when it is set', async t => {
   const { say } = desk(t)
   await say('apps:create shop')

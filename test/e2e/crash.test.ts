@@ -37,6 +37,11 @@ const changes: Readonly<Record<string, Change>> = {
     statuses: [404],
     back: ({ box }) => box.ssh('apps:rename ship shop'),
   },
+  // The clone is whole, or gone.
+  clone: {
+    make: ({ box }) => box.ssh('apps:clone shop twin'),
+    back: async ({ box }) => t.match(await box.ssh('apps:exists twin'), { code: 20 }),
+  },
   // Whoever is being answered by an app while it is destroyed is cut off.
   destroy: { make: ({ box }) => box.ssh('--force apps:destroy shop'), statuses: [404, 502] },
 }

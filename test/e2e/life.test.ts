@@ -167,6 +167,58 @@ t.test('the life of an app', async t => {
     t.match((await box.ssh('url shop')).stdout, /^http:\/\/shop\.apps\.test:/)
   })
 
+  t.test('a clone is live under its own name, and is pushed to like any app', async t => {
+    await box.ssh('config:set shop KIND=original')
+    t.match(await box.ssh('apps:clone shop twin'), {
+      code: 0,
+      stdout: /Push to it with: git remote add davit ssh:/,
+    })
+    t.equal((await box.ssh('run twin printenv KIND')).stdout, 'original\n')
+    t.equal((await box.get('twin.apps.test')).body, (await box.get('shop.apps.test')).body)
+    t.match((await box.ssh('releases:list twin')).stdout, /^1 +live .*clone of shop/m)
+    t.match(await box.ssh('apps:clone shop twin'), { code: 1, stderr: /Name is already taken/ })
+    t.match(await box.ssh('apps:clone --ignore-existing shop twin'), { code: 0, stderr: /is already taken/ })
+    t.match(await box.ssh('apps:clone nosuch other'), { code: 20, stderr: /App nosuch does not exist/ })
+    t.match(await box.ssh('apps:clone shop Not_A_Name'), { code: 1, stderr: /Not_A_Name/ })
+    await box.ssh('config:set twin KIND=clone')
+    t.equal((await box.ssh('config:get shop KIND')).stdout, 'original\n')
+    await shop.write('note', 'for the clone')
+    await shop.commit('For the clone')
+    const pushed = await shop.git('push', 'davit:twin', 'main')
+    t.equal(pushed.code, 0, pushed.stderr)
+    t.match(await box.ssh('--force apps:destroy twin'), { code: 0 })
+    t.equal((await box.get('shop.apps.test')).status, 200, 'the image of the one outlives the other')
+    t.match(await box.ssh('ps:restart shop'), { code: 0 })
+  })
+
+  t.test('a clone that does not come up leaves nothing, one that need not waits for its push', async t => {
+    t.match(await box.ssh('config:set --no-restart shop PYTHONHOME=/nowhere'), { code: 0 })
+    const failed = await box.ssh('apps:clone shop twin')
+    t.equal(failed.code, 1)
+    t.match(failed.stdout, /twin is taken away again/)
+    t.match(await box.ssh('apps:exists twin'), { code: 20 })
+    t.notMatch((await box.containers()).join(), /twin/)
+    t.notMatch((await box.networks()).join(), /twin/)
+    t.notMatch((await box.images()).join(), /twin/)
+    t.match(await box.ssh('apps:clone --skip-deploy shop twin'), { code: 0 })
+    t.equal((await box.get('twin.apps.test')).status, 503)
+    t.match((await box.ssh('config:get twin PYTHONHOME')).stdout, '/nowhere\n')
+    t.match(await box.ssh('config:unset twin PYTHONHOME'), { code: 0 })
+    t.equal((await shop.git('push', 'davit:twin', 'main')).code, 0)
+    t.equal((await box.get('twin.apps.test')).status, 200)
+    t.match(await box.ssh('--force apps:destroy twin'), { code: 0 })
+    t.match(await box.ssh('config:unset --no-restart shop PYTHONHOME'), { code: 0 })
+  })
+
+  t.test('a push makes no app where the host was told so', async t => {
+    t.match(await box.ssh('apps:set --global disable-autocreation true'), { code: 0 })
+    const refused = await shop.git('push', 'davit:nosuch', 'main')
+    t.not(refused.code, 0)
+    t.match(refused.stderr, /App nosuch does not exist/)
+    t.match(await box.ssh('apps:exists nosuch'), { code: 20 })
+    t.match(await box.ssh('apps:set --global disable-autocreation'), { code: 0 })
+  })
+
   t.test('destroyed, nothing of it is left', async t => {
     t.match(await box.ssh('apps:destroy shop'), { code: 1, stderr: /--force/ })
     t.match(await box.ssh('--force apps:destroy shop'), { code: 0, stdout: /Destroying shop/ })

@@ -38,6 +38,15 @@ t.test('a folder of pages is pushed, served without a container, and taken back'
     t.equal((await folders()).length, 2)
   })
 
+  t.test('a clone has the same files, and keeps them when the first one goes on', async t => {
+    t.match(await box.ssh('apps:clone tide ebb'), { code: 0 })
+    t.match(await box.get('ebb.localhost'), { status: 200, body: /Low tide/ })
+    t.match(await box.get('ebb.localhost', '/blog/'), { status: 200, body: /The log/ })
+    t.match(await box.ssh('--force apps:destroy ebb'), { code: 0 })
+    t.match(await box.get('tide.localhost'), { status: 200, body: /Low tide/ })
+    t.equal((await folders()).length, 2)
+  })
+
   t.test('a push that fails leaves nothing and changes nothing', async t => {
     const before = await folders()
     await pages.write('static.json', '{"root": "nowhere"}')
