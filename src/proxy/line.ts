@@ -136,8 +136,11 @@ function textOf(raw: string): string {
   return text.includes('\ufffd') ? raw : text
 }
 
-function hundredths(ms: number): number {
-  return Math.round(ms * 100) / 100
+/** Two digits after the point, of whole numbers: the shortest form of a fraction takes longer to find. */
+function hundredths(ms: number): string {
+  const all = Math.round(ms * 100)
+  const rest = all % 100
+  return `${(all - rest) / 100}.${rest < 10 ? '0' : ''}${rest}`
 }
 
 /** ISO 8601 with milliseconds, UTC. What stays the same for a second is made once a second. */

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import type net from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 
 import { t } from 'tap'
 
@@ -43,9 +45,9 @@ t.test('every request of every worker is in its app’s log, whole and once', as
   t.equal(new Set(shop.map(({ path }) => path)).size, 150)
   t.equal(new Set(blog.map(({ path }) => path)).size, 50)
   t.match(shop[0], { app: 'shop', release: 3, status: 200, upstream: `127.0.0.1:${app.port}` })
-  for (const name of ['shop', 'shop/access.log']) {
-    t.equal((await stat(join(proxy.data, 'proxy/logs', name))).mode & 0o007, 0)
-  }
+  const modeOf = async (name: string) => (await stat(join(proxy.data, 'proxy/logs', name))).mode & 0o777
+  t.equal(await modeOf('shop'), 0o750)
+  t.equal(await modeOf('shop/access.log'), 0o640)
 })
 
 t.test('what reached no app is in the host’s own log, with the reason for what was refused', async t => {
@@ -180,4 +182,24 @@ t.test('with logs that cannot be written requests go on as ever, and the proxy s
   await writeFile(join(proxy.data, 'proxy/logs/shop'), 'in the way')
   for (let n = 0; n < 20; n++) t.match(await ask(proxy.port, '/'), { status: 200 })
   await proxy.says(/shop\/access\.log is not written, lines are dropped: ENOTDIR/)
+})
+
+t.test('with a disk that hangs requests go on as ever', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const proxy = await running(t, { workers: 1 })
+  await proxy.edge().point(routeTo(app))
+  const path = join(proxy.data, 'proxy/logs/shop/access.log')
+  await mkdir(dirname(path), { recursive: true })
+  // Opening it waits for somebody who reads.
+  await promisify(execFile)('mkfifo', [path])
+  for (let n = 0; n < 50; n++) {
+    t.match(await ask(proxy.port, `/${n}`), { status: 200 })
+    await pause(10)
+  }
+  const reader = await open(path, 'r')
+  t.teardown(() => reader.close())
+  const block = Buffer.alloc(65_536)
+  let heard = ''
+  while (!heard.includes('"/49"')) heard += block.toString('latin1', 0, (await reader.read(block)).bytesRead)
+  t.equal(heard.split('\n').length - 1, 50)
 })
