@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 import { UserError } from './errors.ts'
-import { mapDavitPlugin } from './plugin/load.ts'
+import { mapModules } from './plugin/load.ts'
 import { root } from './settings.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function compile(): Promise<void> {
   if (getCompileCacheDir() === undefined) {
     throw new UserError('no-cache', 'There is no folder to keep the compiled program in.', undefined)
   }
-  mapDavitPlugin()
+  mapModules()
   for (const file of globSync('{src,plugins}/**/*.ts', { cwd: root })) {
     await import(pathToFileURL(join(root, file)).href)
   }

@@ -2,13 +2,14 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { dispatch, type Entry } from './cli/dispatch.ts'
+import { type Desk, dispatch, type Entry } from './cli/dispatch.ts'
 import { topicOf } from './cli/help.ts'
 import { serveLocal } from './cli/local.ts'
 import { serveGit } from './cli/push.ts'
 import { schedule } from './clock/schedule.ts'
 import { abouts, commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
+import { placesOf, sweepPlugins } from './core/plugins.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
 import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
@@ -32,7 +33,7 @@ import { createOutbound } from './outbound.ts'
 import type { Core } from './plugin/core.ts'
 import type { Context } from './plugin/define.ts'
 import { createDriver, type Member } from './plugin/driver.ts'
-import { loadPlugins } from './plugin/load.ts'
+import { openRoster, type Roster } from './plugin/roster.ts'
 import { plainEnv, programVersion, root, type Settings } from './settings.ts'
 import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
@@ -48,7 +49,7 @@ export async function serve(
   settings: Settings,
   { log, signal }: { log: Logger; signal: AbortSignal },
 ): Promise<void> {
-  for (const folder of ['git', 'ssh', 'plugins'])
+  for (const folder of ['git', 'ssh'])
     mkdirSync(join(settings.data, folder), { recursive: true, mode: 0o700 })
   const hooksFolder = join(root, 'scripts/git-hooks')
   await checkHook(hooksFolder)
@@ -58,12 +59,19 @@ export async function serve(
   try {
     completeAudit(store, log)
     firstStart(settings, store, log)
-    const members: Member[] = []
     const late = new AbortController()
     signal.addEventListener('abort', () => setTimeout(() => late.abort(stopping()), graceMs).unref(), {
       once: true,
     })
     const engine = await engineUp(settings, { log, signal })
+    const roster = openRoster({
+      data: join(settings.data, 'plugins'),
+      commands: commands.map(each => each.name),
+      kv: name => kvOf(store, name),
+      log,
+      signal,
+      fault: (name, reason) => log.error({ plugin: name, reason }, 'a plugin is off'),
+    })
     const cellar: Cellar = {
       settings,
       store,
@@ -76,7 +84,8 @@ export async function serve(
         reach: createOutbound({ allowed: settings.allowLocal }),
         log,
       }),
-      hooks: createDriver(() => members),
+      hooks: createDriver(roster.members),
+      roster,
       log,
       signal,
       last: late.signal,
@@ -90,8 +99,9 @@ export async function serve(
       routes: createRoutes(cellar),
     }
     const core = createCore(programVersion(), rooms)
-    await loadInto(members, core, rooms)
-    await open(core, members, rooms)
+    sweepPlugins(rooms)
+    await roster.load(placesOf(rooms), core)
+    await open(core, rooms)
     cellar.edge.close()
   } finally {
     store.close()
@@ -109,7 +119,7 @@ function completeAudit({ audit }: Store, log: Logger): void {
 }
 
 /** Takes up what was interrupted, lets people in, and closes in the opposite order. */
-async function open(core: Core, members: readonly Member[], rooms: Rooms): Promise<void> {
+async function open(core: Core, rooms: Rooms): Promise<void> {
   const { settings, log, signal } = rooms
   await rooms.routes
     .syncAll()
@@ -122,7 +132,7 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
   rooms.background.run('reconcile', () => reconciler.watch())
   schedule({ name: 'upkeep', at: upkeepAt, run: () => upkeep(rooms) }, { log, signal })
 
-  const run = desk(core, members, rooms)
+  const run = desk(core, rooms)
   const local = await serveLocal({ path: settings.socket, run, log })
   const ssh = await serveSsh({
     listen: settings.inherited.ssh === undefined ? settings.sshListen : { fd: settings.inherited.ssh },
@@ -137,7 +147,7 @@ async function open(core: Core, members: readonly Member[], rooms: Rooms): Promi
   local.close()
   await ssh.close({ graceMs })
   await rooms.queue.idle()
-  for (const { plugin, context } of members.toReversed()) await plugin.stop?.(context)
+  await rooms.roster.close()
   await Promise.race([rooms.background.idle(), pause(graceMs, undefined, { ref: false })])
 }
 
@@ -153,43 +163,37 @@ function welcome(port: number, { settings, store, log }: Rooms): void {
   }
 }
 
-function desk(core: Core, members: readonly Member[], rooms: Rooms): (session: Session) => Promise<number> {
+function desk(core: Core, rooms: Rooms): (session: Session) => Promise<number> {
   const { store, log, repositories } = rooms
   const pushes = createQueue()
   const accept = (app: App, push: Push, call: Call) => acceptPush(app, push, call, rooms)
   const git = (words: readonly string[], session: Session) =>
     serveGit(words, session, { core, repositories, log, accept, pushes })
   const own: Context = { core, kv: kvOf(store, 'davit'), dir: rooms.settings.data, log, signal: rooms.last }
-  const entries = new Map<string, Entry>(commands.map(command => [command.name, { command, context: own }]))
-  for (const { plugin, context } of members) {
-    for (const command of plugin.commands ?? []) entries.set(command.name, { command, context })
-  }
-  const sentences = new Map(abouts)
-  for (const { plugin } of members) {
-    for (const { name } of plugin.commands ?? []) {
-      if (!sentences.has(topicOf(name))) sentences.set(topicOf(name), plugin.about)
-    }
-  }
-  return session => dispatch(session, { entries, abouts: sentences, store, log, git, remote: core.remote })
+  const entriesNow = openEntries(own, rooms.roster)
+  return session => dispatch(session, { ...entriesNow(), store, log, git, remote: core.remote })
 }
 
-async function loadInto(
-  members: Member[],
-  core: Core,
-  { settings, store, log, signal }: Rooms,
-): Promise<void> {
-  const { members: loaded, refused } = await loadPlugins({
-    folders: [join(root, 'plugins')],
-    data: join(settings.data, 'plugins'),
-    core,
-    commands: commands.map(each => each.name),
-    kv: name => kvOf(store, name),
-    log,
-    signal,
-  })
-  for (const { name, reason } of refused) log.error({ plugin: name, reason }, 'a plugin is off')
-  members.push(...loaded)
-  for (const { plugin, context } of members) await plugin.start?.(context)
+/** Commands and what their topics are for: Davit's own and those of the plugins that are on, put together anew when these have changed. */
+function openEntries(own: Context, { members }: Roster): () => Pick<Desk, 'entries' | 'abouts'> {
+  let last: { for: readonly Member[]; desk: Pick<Desk, 'entries' | 'abouts'> } | undefined
+  return () => {
+    const now = members()
+    if (last?.for !== now) last = { for: now, desk: entriesOf(own, now) }
+    return last.desk
+  }
+}
+
+function entriesOf(own: Context, members: readonly Member[]): Pick<Desk, 'entries' | 'abouts'> {
+  const entries = new Map<string, Entry>(commands.map(command => [command.name, { command, context: own }]))
+  const sentences = new Map(abouts)
+  for (const { plugin, context } of members) {
+    for (const command of plugin.commands ?? []) {
+      entries.set(command.name, { command, context })
+      if (!sentences.has(topicOf(command.name))) sentences.set(topicOf(command.name), plugin.about)
+    }
+  }
+  return { entries, abouts: sentences }
 }
 
 function kvOf({ kv }: Store, plugin: string): Context['kv'] {

@@ -8,6 +8,7 @@ import type { Edge } from '../edge/wire.ts'
 import type { Repositories } from '../git/push.ts'
 import type { Logger } from '../log.ts'
 import type { Driver } from '../plugin/driver.ts'
+import type { Roster } from '../plugin/roster.ts'
 import type { Settings } from '../settings.ts'
 import type { Store } from '../store/store.ts'
 import type { AppName, Call, Identity, Out } from '../types.ts'
@@ -20,6 +21,7 @@ export interface Cellar {
   readonly edge: Edge
   readonly repositories: Repositories
   readonly hooks: Driver
+  readonly roster: Roster
   readonly log: Logger
   /** Aborts when the daemon is asked to end: nothing new is begun. */
   readonly signal: AbortSignal

@@ -223,4 +223,17 @@ export const migrations: readonly string[] = [
     added_at INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- What was installed, and what is known of those that came with Davit once one of them was turned off.
+  CREATE TABLE plugins (
+    name TEXT NOT NULL PRIMARY KEY CHECK (${readable('name', { max: 128 })}),
+    source TEXT,
+    committish TEXT,
+    "commit" TEXT,
+    installed_at INTEGER,
+    disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
+    fault TEXT,
+    CHECK (("commit" IS NULL) = (source IS NULL))
+  ) STRICT;
+  `,
 ]

@@ -18,6 +18,7 @@ import { openKeys } from './keys.ts'
 import { openKv } from './kv.ts'
 import { migrate } from './migrate.ts'
 import { openNetworks } from './networks.ts'
+import { openPlugins } from './plugins.ts'
 import { openProperties } from './properties.ts'
 import { openReleases } from './releases.ts'
 import { openSteps } from './steps.ts'
@@ -53,6 +54,7 @@ export function openStore({ file, keyFile, now = () => new Date() }: StoreOption
       attempts: openAttempts(ground),
       audit: openAudit(ground),
       kv: openKv(ground),
+      plugins: openPlugins(ground),
       transaction: ground.transaction,
       close: () => void db.close(),
     }

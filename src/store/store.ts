@@ -17,6 +17,7 @@ import type {
   Role,
   Step,
 } from '../types.ts'
+import type { PluginRecords } from './plugins.ts'
 
 /** What is kept, one part a table. All calls are synchronous; each single call is atomic. */
 export interface Store {
@@ -34,6 +35,7 @@ export interface Store {
   readonly attempts: Attempts
   readonly audit: Audit
   readonly kv: PluginValues
+  readonly plugins: PluginRecords
   /** BEGIN IMMEDIATE … COMMIT; a throw rolls everything back. Nests as savepoints. No `await` inside. */
   transaction<T>(work: () => T): T
   close(): void

@@ -17,9 +17,11 @@ import { createOutbound } from '../../src/outbound.ts'
 import type { Core } from '../../src/plugin/core.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
 import { createDriver, type Member } from '../../src/plugin/driver.ts'
+import { openRoster } from '../../src/plugin/roster.ts'
 import { plainEnv, readSettings } from '../../src/settings.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { AppName, Call, Certificate, Identity, Out, Route } from '../../src/types.ts'
+import { keptInMemory } from '../plugin/rostered.ts'
 
 export const shop = 'shop' as AppName
 export const blog = 'blog' as AppName
@@ -56,6 +58,13 @@ export function workshop(
   const options: EdgeOptions[] = []
   const certificates = new Map<string, Certificate>()
   const members: Member[] = []
+  const roster = openRoster({
+    data: join(dir, 'plugins'),
+    commands: [],
+    kv: keptInMemory(),
+    log,
+    signal: ended.signal,
+  })
   const cellar: Cellar = {
     settings: readSettings(['--data', dir, '--http-listen', '127.0.0.1:8080', '--instance', 'test'], {}),
     store,
@@ -68,7 +77,8 @@ export function workshop(
       reach: createOutbound({ allowed: [] }),
       log,
     }),
-    hooks: createDriver(() => members),
+    hooks: createDriver(() => [...members, ...roster.members()]),
+    roster,
     log,
     signal: ended.signal,
     last: ended.signal,
@@ -88,16 +98,9 @@ export function workshop(
 
 /** A plugin with a context for it, whose values are kept in memory. */
 export function member(plugin: Plugin, more: Partial<Member['context']> = {}): Member {
-  const values = new Map<string, unknown>()
-  const kv: Member['context']['kv'] = {
-    get: <T>(key: string) => values.get(key) as T | undefined,
-    set: (key, value) => void values.set(key, value),
-    remove: key => void values.delete(key),
-    list: () => [...values].map(([key, value]) => ({ key, value })),
-  }
   const context = {
     core: undefined as unknown as Core,
-    kv,
+    kv: keptInMemory()(plugin.name),
     dir: '',
     log: pino({ level: 'silent' }),
     signal: new AbortController().signal,

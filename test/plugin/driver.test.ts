@@ -5,10 +5,10 @@ import pino from 'pino'
 import { t } from 'tap'
 
 import { UserError } from '../../src/errors.ts'
+import { arrange } from '../../src/plugin/arrange.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
 import { createDriver } from '../../src/plugin/driver.ts'
 import type { PluginHooks, ReleaseEvent } from '../../src/plugin/hooks.ts'
-import { order } from '../../src/plugin/load.ts'
 import type { App, Builder, Env } from '../../src/types.ts'
 import { calling, member, shop } from '../core/workshop.ts'
 
@@ -24,15 +24,18 @@ t.test('handlers run early, normal and late, and within that in the order of nee
       { beforeRelease: { ...(order ? { order } : {}), handle: () => void said.push(name) } },
       needs,
     )
-  const { ordered } = order([
-    says('z'),
-    says('late-b', 'late'),
-    says('late-a', 'late', ['late-b']),
-    says('early-b', 'early'),
-    says('early-a', 'early'),
-    says('a', undefined, ['z']),
-    says('b'),
-  ])
+  const { ordered } = arrange(
+    [
+      says('z'),
+      says('late-b', 'late'),
+      says('late-a', 'late', ['late-b']),
+      says('early-b', 'early'),
+      says('early-a', 'early'),
+      says('a', undefined, ['z']),
+      says('b'),
+    ],
+    { commands: [], off: new Set() },
+  )
   await createDriver(() => ordered.map(each => member(each))).beforeRelease(released, calling())
   t.strictSame(said, ['early-a', 'early-b', 'z', 'a', 'b', 'late-b', 'late-a'])
 })

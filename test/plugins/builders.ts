@@ -2,15 +2,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 
-import { pino } from 'pino'
 import type { Test } from 'tap'
 import tar from 'tar-stream'
 
-import type { Core } from '../../src/plugin/core.ts'
 import { createDriver } from '../../src/plugin/driver.ts'
-import { loadPlugins } from '../../src/plugin/load.ts'
 import { root } from '../../src/settings.ts'
 import type { App, AppName, Call, ImageBuilder, Out, Source } from '../../src/types.ts'
+import { rostered } from '../plugin/rostered.ts'
 
 export type Files = Readonly<Record<string, string | Buffer>>
 
@@ -27,18 +25,10 @@ export async function builders(
   t: Test,
 ): Promise<(files: Files, links?: readonly string[]) => Promise<Found>> {
   const signal = new AbortController().signal
-  const { members, refused } = await loadPlugins({
-    folders: [join(root, 'plugins')],
-    data: t.testdir(),
-    commands: [],
-    core: {} as Core,
-    kv: () => ({ get: () => undefined, set: () => {}, remove: () => {}, list: () => [] }),
-    log: pino({ level: 'silent' }),
-    signal,
-  })
-  const ours = members.filter(({ plugin }) => plugin.name.startsWith('builder-'))
+  const { members, refused } = await rostered(t, [join(root, 'plugins')])
+  const ours = members().filter(({ plugin }) => plugin.name.startsWith('builder-'))
   t.same(
-    refused.filter(({ name }) => name.startsWith('builder-')),
+    refused().filter(({ name }) => name.startsWith('builder-')),
     [],
     'all builders load',
   )

@@ -2,16 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { pino } from 'pino'
 import type { Test } from 'tap'
 
 import { routeOf } from '../../src/edge/route.ts'
-import type { Core } from '../../src/plugin/core.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
-import { loadPlugins } from '../../src/plugin/load.ts'
 import { root } from '../../src/settings.ts'
 import type { Route } from '../../src/types.ts'
 import { desk } from '../cli/desk.ts'
+import { rostered } from '../plugin/rostered.ts'
 import { type Asking, ask, backend, stage } from '../proxy/stage.ts'
 
 /** A desk with these of Davit's own plugins and the app `shop` at shop.test, and a real proxy that serves what it is told, in front of a real app. */
@@ -39,15 +37,9 @@ export async function shopBehind(t: Test, ...names: string[]) {
 async function loaded(t: Test, names: readonly string[]): Promise<readonly Plugin[]> {
   const data = await mkdtemp(join(tmpdir(), 'davit-plugins-'))
   t.teardown(() => rm(data, { recursive: true, force: true }))
-  const { members, refused } = await loadPlugins({
-    folders: [join(root, 'plugins')],
-    data,
-    commands: [],
-    core: {} as Core,
-    kv: () => ({ get: () => undefined, set: () => {}, remove: () => {}, list: () => [] }),
-    log: pino({ level: 'silent' }),
-    signal: new AbortController().signal,
-  })
-  t.same(refused, [])
-  return members.map(each => each.plugin).filter(each => names.includes(each.name))
+  const { members, refused } = await rostered(t, [join(root, 'plugins')], { data })
+  t.same(refused(), [])
+  return members()
+    .map(each => each.plugin)
+    .filter(each => names.includes(each.name))
 }

@@ -1,0 +1,55 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { type Place, placesIn } from '../plugin/load.ts'
+import { programVersion, root } from '../settings.ts'
+import type { Rooms } from './rooms.ts'
+
+/** Where an installed plugin's versions lie, each in a folder called after its commit. */
+export function pluginFolder({ settings }: Pick<Rooms, 'settings'>, ...names: readonly string[]): string {
+  return join(settings.data, 'plugins', ...names)
+}
+
+/** What was begun and did not come to be recorded, or was replaced: a daemon that was killed leaves it. */
+export function sweepPlugins({ settings, store }: Pick<Rooms, 'settings' | 'store'>): void {
+  const folder = pluginFolder({ settings })
+  mkdirSync(folder, { recursive: true, mode: 0o711 })
+  const commits = new Map(store.plugins.list().map(({ name, installed }) => [name, installed?.commit]))
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith('.')) rmSync(join(folder, name), { recursive: true, force: true })
+    else
+      for (const version of versionsIn(join(folder, name)))
+        if (version !== commits.get(name))
+          rmSync(join(folder, name, version), { recursive: true, force: true })
+  }
+}
+
+/** Beside a plugin's own folder, `data`. */
+function versionsIn(folder: string): readonly string[] {
+  return readdirSync(folder).filter(name => /^[0-9a-f]{40,64}$/.test(name))
+}
+
+/** Every plugin that is there: those that came with Davit first. */
+export function placesOf({
+  settings,
+  store,
+}: Pick<Rooms, 'settings' | 'store'>): (Place & { off: string | undefined })[] {
+  const records = store.plugins.list()
+  const own = placesIn(join(root, 'plugins'), programVersion())
+  const installed = records.flatMap(({ name, installed }): readonly Place[] =>
+    installed
+      ? [
+          {
+            name,
+            folder: pluginFolder({ settings }, name, installed.commit),
+            version: installed.commit,
+            origin: 'installed',
+          },
+        ]
+      : [],
+  )
+  const offs = new Map(
+    records.map(({ name, disabled, fault }) => [name, disabled ? 'it is disabled' : fault] as const),
+  )
+  return [...own, ...installed].map(place => ({ ...place, off: offs.get(place.name) }))
+}

@@ -1,0 +1,99 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
+import type { Logger } from '../log.ts'
+import type { Context, Plugin } from './define.ts'
+import type { Member } from './driver.ts'
+import { type HookName, hookNames } from './hooks.ts'
+import { asPlugin } from './trail.ts'
+
+/** One plugin's time on duty, from its start to its stop. */
+export interface Shift {
+  /** Takes part with a signal of its own, which aborts when its time ends. */
+  readonly member: Member
+  /** Throws what the plugin's `start` throws, and when that takes too long. */
+  start(): Promise<void>
+  /** At once: what waits for it is given up. */
+  end(reason: unknown): void
+  /** Once nobody waits for it any more, or after a while. It must be nobody's any more by then. */
+  retire(log: Logger): void
+  /** Now, in its turn: the daemon ends. */
+  stop(log: Logger): Promise<void>
+}
+
+const startMs = 30_000
+const stopMs = 10_000
+const patienceMs = 60_000
+
+export function openShift(plugin: Plugin, context: Context): Shift {
+  const ended = new AbortController()
+  const underWay = new Set<Promise<unknown>>()
+  const own: Context = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) }
+  const member: Member = { plugin: counted(plugin, underWay), context: own }
+
+  const stop = async (log: Logger) => {
+    try {
+      await inTime(plugin.name, 'stop', stopMs, () => plugin.stop?.(own))
+    } catch (err) {
+      log.error({ err, plugin: plugin.name }, 'a plugin did not stop in order')
+    }
+    ended.abort()
+  }
+  const quiet = async () => {
+    while (underWay.size > 0) await Promise.allSettled([...underWay])
+  }
+
+  return {
+    member,
+    start: async () => {
+      await inTime(plugin.name, 'start', startMs, () => plugin.start?.(own))
+    },
+    end: reason => ended.abort(reason),
+    retire(log) {
+      void Promise.race([quiet(), pause(patienceMs, undefined, { ref: false })]).then(() => stop(log))
+    },
+    stop,
+  }
+}
+
+async function inTime(name: string, at: string, ms: number, work: () => unknown): Promise<void> {
+  const late = new AbortController()
+  const tooLate = async () => {
+    await pause(ms, undefined, { ref: false, signal: late.signal }).catch(() => undefined)
+    throw new Error(`it took longer than ${ms / 1000} s`)
+  }
+  try {
+    await Promise.race([asPlugin(name, at, async () => work()), tooLate()])
+  } finally {
+    late.abort()
+  }
+}
+
+/** The plugin with a note of each call that has not settled yet; what it does in a command or a job is its own. */
+function counted(plugin: Plugin, underWay: Set<Promise<unknown>>): Plugin {
+  const noted =
+    (work: (...args: never[]) => unknown) =>
+    (...args: never[]): unknown => {
+      const answer = work(...args)
+      if (answer instanceof Promise) {
+        underWay.add(answer)
+        const done = () => underWay.delete(answer)
+        answer.then(done, done)
+      }
+      return answer
+    }
+  const hooks = hookNames.flatMap(name => {
+    const hook = plugin.hooks?.[name] as { handle: () => unknown } | (() => unknown) | undefined
+    if (!hook) return []
+    return [[name, typeof hook === 'function' ? noted(hook) : { ...hook, handle: noted(hook.handle) }]]
+  })
+  return {
+    ...plugin,
+    hooks: Object.fromEntries(hooks) as Plugin['hooks'] & Record<HookName, never>,
+    commands: (plugin.commands ?? []).map(command => ({
+      ...command,
+      run: noted((values, context) =>
+        asPlugin(plugin.name, command.name, () => command.run(values, context)),
+      ) as typeof command.run,
+    })),
+  }
+}

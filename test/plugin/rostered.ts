@@ -1,0 +1,49 @@
+import pino from 'pino'
+import type { Test } from 'tap'
+
+import type { Core } from '../../src/plugin/core.ts'
+import type { Kv } from '../../src/plugin/define.ts'
+import { placesIn } from '../../src/plugin/load.ts'
+import { openRoster, type Roster, type RosterOptions } from '../../src/plugin/roster.ts'
+
+export interface Rostered extends Pick<Roster, 'members'> {
+  readonly roster: Roster
+  refused(): readonly { readonly name: string; readonly reason: string }[]
+}
+
+/** The plugins in these folders as the daemon would have them; `data` is where their own folders are. */
+export async function rostered(
+  t: Test,
+  folders: readonly string[],
+  { data, ...more }: Partial<RosterOptions> = {},
+): Promise<Rostered> {
+  const roster = openRoster({
+    data: data ?? t.testdir(),
+    commands: ['apps:list'],
+    kv: keptInMemory(),
+    log: pino({ level: 'silent' }),
+    signal: new AbortController().signal,
+    ...more,
+  })
+  t.teardown(() => roster.close())
+  const places = folders.flatMap(folder => placesIn(folder, '1.0.0'))
+  await roster.load(places, {} as Core)
+  const refused = () =>
+    roster.list().flatMap(({ name, off }) => (off === undefined ? [] : [{ name, reason: off }]))
+  return { roster, members: roster.members, refused }
+}
+
+/** For each name values of its own. */
+export function keptInMemory(): (name: string) => Kv {
+  const kept = new Map<string, Map<string, unknown>>()
+  return name => {
+    const values = kept.get(name) ?? new Map<string, unknown>()
+    kept.set(name, values)
+    return {
+      get: <T>(key: string) => values.get(key) as T | undefined,
+      set: (key, value) => void values.set(key, value),
+      remove: key => void values.delete(key),
+      list: () => [...values].map(([key, value]) => ({ key, value })),
+    }
+  }
+}
