@@ -36,7 +36,7 @@ export interface Topic {
 
 type Rows = Record<string, string>
 
-/** `TOPIC:report`, the same for every topic. */
+/** `TOPIC:report`, the same for every topic. In JSON an object a line; among all apps each says which one it is. */
 export function defineReport(topic: Topic): Command {
   return defineCommand({
     name: `${topic.name}:report`,
@@ -50,6 +50,8 @@ export function defineReport(topic: Topic): Command {
     },
     async run({ app, global, format, key }, context) {
       const { core, out } = context
+      if (key !== undefined && format === 'json')
+        throw new UserError('bad-flag', '--format flag cannot be specified when specifying an info flag')
       const subjects = global
         ? [undefined]
         : app
@@ -58,7 +60,8 @@ export function defineReport(topic: Topic): Command {
       for (const subject of subjects) {
         const rows = await rowsOf(topic, subject, context)
         if (key !== undefined) out(pick(topic, rows, key))
-        else if (format === 'json') out(JSON.stringify(bothKeys(topic, rows)))
+        else if (format === 'json')
+          out(JSON.stringify({ ...(app || global ? {} : { 'app-name': subject }), ...bothKeys(topic, rows) }))
         else print(topic, subject, rows, out)
       }
     },

@@ -86,6 +86,19 @@ t.test('each value is in JSON under both its names, and all are strings', async 
   })
 })
 
+t.test('in JSON, a report of all apps has a line for each that says which app it is', async t => {
+  const { report } = await house(t, topic)
+  const lines = (await report('--format', 'json')).map(each => JSON.parse(each))
+  t.match(lines, [
+    { 'app-name': 'blog', sha: 'blog-sha', 'git-sha': 'blog-sha' },
+    { 'app-name': 'shop', sha: 'shop-sha', 'git-sha': 'shop-sha' },
+  ])
+  const [one] = await report('shop', '--format', 'json')
+  for (const { 'app-name': _, ...rest } of lines.slice(1)) t.strictSame(JSON.parse(one!), rest)
+  t.notOk('app-name' in JSON.parse((await report('--global', '--format', 'json'))[0]!))
+  await t.rejects(report('shop', '--format', 'json', '--git-sha'), { code: 'bad-flag' })
+})
+
 t.test('one flag prints one bare value, under either of its names', async t => {
   const { report } = await house(t, topic)
   for (const flag of ['--git-sha', '--sha']) t.strictSame(await report('shop', flag), ['shop-sha'])
