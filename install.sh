@@ -589,7 +589,24 @@ remove_apps() {
   remove 'docker volume rm --force' "$(docker volume ls --quiet --filter "$mine")"
   remove 'docker image rm --force' "$(docker image ls --format '{{.Repository}}:{{.Tag}}' --filter 'reference=davit-app/davit/*')"
   remove 'docker image rm --force' "$(docker image ls --quiet --filter "$mine" --filter dangling=true)"
+  local others
+  others=$(other_instances)
+  if [ -n "$others" ]; then
+    say "The stacks stay: on this engine another Davit has apps ($others)"
+    return
+  fi
   remove 'docker image rm --force' "$(docker image ls --format '{{.Repository}}:{{.Tag}}' --filter 'reference=davit/stack-*')"
+}
+
+# By what they have on the engine: their apps' next push builds on the same stacks.
+other_instances() {
+  local labelled=(--filter label=com.davit.instance --format '{{.Label "com.davit.instance"}}')
+  {
+    docker ps --all "${labelled[@]}"
+    docker network ls "${labelled[@]}"
+    docker volume ls "${labelled[@]}"
+    docker image ls --filter 'reference=davit-app/*/*' --format '{{.Repository}}' | cut -d/ -f2
+  } | sort -u | sed '/^davit$/d' | paste -sd' '
 }
 
 remove() {

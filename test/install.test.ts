@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import t from 'tap'
+
+import { docker, openOwnEngine } from '../scripts/chaos.d/own-engine.ts'
 
 const root = join(import.meta.dirname, '..')
 const install = join(root, 'install.sh')
@@ -71,6 +75,28 @@ t.test('a port in use is told with its holder and the flag to change it', asRoot
   t.match(stderr, `(process ${process.pid})`)
   t.match(stderr, '--http-port')
   t.match(stderr, 'It stopped at: the ports')
+})
+
+t.test('purged, it leaves the stacks to another Davit on the engine, and says so', asRoot, async t => {
+  const engine = await openOwnEngine(await mkdtemp(join(tmpdir(), 'davit-install-')))
+  t.teardown(() => engine.close())
+  const ask = async (...words: string[]) => (await docker(engine.socket, ...words)).stdout
+  const images = async () =>
+    (await ask('image', 'ls', '--format', '{{.Repository}}')).trim().split('\n').sort()
+  const purge = () =>
+    run('env', [
+      `DOCKER_HOST=unix://${engine.socket}`,
+      ...['bash', '-c', 'source <(sed \'$d\' "$0"); remove_apps', install],
+    ])
+  for (const app of ['davit/blog', 'other/shop']) await ask('tag', 'davit/stack-base', `davit-app/${app}:1`)
+  await ask('network', 'create', '--label=com.davit.instance=third', 'third-shop')
+  t.match(await purge(), { code: 0, stdout: /The stacks stay: .*\(other third\)/ })
+  t.same(await images(), ['davit-app/other/shop', 'davit/stack-base'])
+  await ask('image', 'rm', 'davit-app/other/shop:1')
+  t.match(await purge(), { code: 0, stdout: /The stacks stay: .*\(third\)/ })
+  await ask('network', 'rm', 'third-shop')
+  t.match(await purge(), { code: 0, stdout: '' })
+  t.same(await images(), [''], 'nothing is left where nobody else is')
 })
 
 /** Runs install.sh where the whole file system is read-only, after a line that prepares that place. */
