@@ -9,6 +9,9 @@ import { serveGit } from './cli/push.ts'
 import { schedule } from './clock/schedule.ts'
 import { abouts, commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
+import { createEvents } from './core/events.ts'
+import { kvOf } from './core/kv.ts'
+import { createOperations } from './core/operations.ts'
 import { placesOf, sweepPlugins } from './core/plugins.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
 import { createAttempts } from './deploy/attempts.ts'
@@ -67,10 +70,16 @@ export async function serve(
     const roster = openRoster({
       data: join(settings.data, 'plugins'),
       commands: commands.map(each => each.name),
-      kv: name => kvOf(store, name),
+      kv: name => kvOf(name, store),
       log,
       signal,
-      fault: (name, reason) => log.error({ plugin: name, reason }, 'a plugin is off'),
+      fault: (name, reason) =>
+        rooms.events.tell({
+          kind: 'plugin-off',
+          level: 'error',
+          text: `The plugin ${name} is off: ${reason}.`,
+          data: { plugin: name, reason },
+        }),
     })
     const cellar: Cellar = {
       settings,
@@ -90,17 +99,20 @@ export async function serve(
       signal,
       last: late.signal,
     }
+    const background = createBackground(log)
     const rooms: Rooms = {
       ...cellar,
       queue: createQueue(),
       slots: createSlots(() => Number(store.properties.get('builds', undefined, 'parallel') ?? usualBuilds)),
       attempts: createAttempts({ store, folder: join(settings.data, 'builds'), log }),
-      background: createBackground(log),
+      background,
+      events: createEvents({ ...cellar, background }),
+      operations: createOperations(() => rooms),
       routes: createRoutes(cellar),
     }
     const core = createCore(programVersion(), rooms)
     sweepPlugins(rooms)
-    await roster.load(placesOf(rooms), core)
+    await roster.load(placesOf(rooms), name => createCore(programVersion(), rooms, name))
     await open(core, rooms)
     cellar.edge.close()
   } finally {
@@ -169,9 +181,11 @@ function desk(core: Core, rooms: Rooms): (session: Session) => Promise<number> {
   const accept = (app: App, push: Push, call: Call) => acceptPush(app, push, call, rooms)
   const git = (words: readonly string[], session: Session) =>
     serveGit(words, session, { core, repositories, log, accept, pushes })
-  const own: Context = { core, kv: kvOf(store, 'davit'), dir: rooms.settings.data, log, signal: rooms.last }
+  const own: Context = { core, kv: kvOf('davit', store), dir: rooms.settings.data, log, signal: rooms.last }
   const entriesNow = openEntries(own, rooms.roster)
-  return session => dispatch(session, { ...entriesNow(), store, log, git, remote: core.remote })
+  const { hooks, operations } = rooms
+  return session =>
+    dispatch(session, { ...entriesNow(), store, log, git, remote: core.remote, hooks, operations })
 }
 
 /** Commands and what their topics are for: Davit's own and those of the plugins that are on, put together anew when these have changed. */
@@ -194,15 +208,6 @@ function entriesOf(own: Context, members: readonly Member[]): Pick<Desk, 'entrie
     }
   }
   return { entries, abouts: sentences }
-}
-
-function kvOf({ kv }: Store, plugin: string): Context['kv'] {
-  return {
-    get: <T>(key: string) => kv.get(plugin, key) as T | undefined,
-    set: (key, value) => kv.set(plugin, key, value),
-    remove: key => kv.remove(plugin, key),
-    list: () => kv.list(plugin),
-  }
 }
 
 /** The engine may come later than we do, as after a reboot. */

@@ -38,6 +38,7 @@ const floors: Readonly<Record<string, number>> = {
     'rest.ts': 0,
     'seal.ts': 0,
     'self-signed.ts': 0,
+    'event.ts': 0,
     'source.ts': 0,
     'route.ts': 0,
   },

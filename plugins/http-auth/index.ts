@@ -28,8 +28,12 @@ const open: State = { enabled: false, users: {}, allowed: [] }
 const stateOf = (app: App, kv: Kv): State => kv.get<State>(String(app.id)) ?? open
 
 async function change(app: App, state: State, context: CommandContext): Promise<void> {
-  context.kv.set(String(app.id), state)
-  await context.core.routes.refresh(app.name, context)
+  const { core, kv } = context
+  kv.set(String(app.id), state)
+  // An app that asks for passwords is not to stand open because this plugin is off.
+  if (state.enabled) core.depend(app.name)
+  else core.undepend(app.name)
+  await core.routes.refresh(app.name, context)
 }
 
 const user = one('USER', 'Anything but a colon', word => {
@@ -151,6 +155,9 @@ export default definePlugin({
       },
     }),
   ],
+  start({ core, kv }) {
+    for (const app of core.apps.list()) if (stateOf(app, kv).enabled) core.depend(app.name)
+  },
   hooks: {
     shapeRoute(route, { app }, { kv }) {
       const { enabled, users, allowed } = stateOf(app, kv)
@@ -164,9 +171,10 @@ export default definePlugin({
         },
       }
     },
-    afterClone({ app, from }, { kv }) {
+    afterClone({ app, from }, { core, kv }) {
       const theirs = kv.get(String(from.id))
       if (theirs !== undefined) kv.set(String(app.id), theirs)
+      if (stateOf(app, kv).enabled) core.depend(app.name)
     },
     afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },

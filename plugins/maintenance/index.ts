@@ -33,8 +33,12 @@ const fileName = 'maintenance.html'
 const stateOf = (app: App, kv: Kv): State => kv.get<State>(String(app.id)) ?? closed
 
 async function change(app: App, state: State, context: CommandContext): Promise<void> {
-  context.kv.set(String(app.id), state)
-  await context.core.routes.refresh(app.name, context)
+  const { core, kv } = context
+  kv.set(String(app.id), state)
+  // An app that is worked on is not to stand open because this plugin is off.
+  if (state.enabled) core.depend(app.name)
+  else core.undepend(app.name)
+  await core.routes.refresh(app.name, context)
 }
 
 export default definePlugin({
@@ -143,6 +147,9 @@ export default definePlugin({
       },
     }),
   ],
+  start({ core, kv }) {
+    for (const app of core.apps.list()) if (stateOf(app, kv).enabled) core.depend(app.name)
+  },
   hooks: {
     shapeRoute(route, { app }, { kv }) {
       const { enabled, page, allowed } = stateOf(app, kv)

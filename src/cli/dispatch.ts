@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto'
 
+import type { Operations } from '../core/operations.ts'
 import { UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Command } from '../plugin/command.ts'
 import type { Context } from '../plugin/define.ts'
+import type { Driver } from '../plugin/driver.ts'
+import type { AccessEvent, Decision } from '../plugin/hooks.ts'
+import { isAppName } from '../plugin/names.ts'
 import { words as splitWords } from '../ssh/words.ts'
 import type { Store } from '../store/store.ts'
-import type { Out, Session } from '../types.ts'
+import type { AppName, Out, Session } from '../types.ts'
 import { confirmed } from './confirm.ts'
 import { type Abouts, commandHelp, overview, topicHelp, topicOf } from './help.ts'
 import { createOut } from './output.ts'
@@ -26,6 +30,8 @@ export interface Desk {
   readonly log: Logger
   /** What git pushes an app to. */
   readonly remote: (app: string) => string
+  readonly hooks: Pick<Driver, 'findAccess'>
+  readonly operations: Pick<Operations, 'during'>
   /** git-receive-pack and its like: the words after splitting. Answers git's exit code. */
   readonly git: (words: readonly string[], session: Session) => Promise<number>
 }
@@ -39,7 +45,7 @@ export async function dispatch(session: Session, desk: Desk): Promise<number> {
   try {
     const words = 'line' in session.command ? splitWords(session.command.line) : session.command.words
     if (/^git-(receive-pack|upload-pack|upload-archive)$/.test(words[0] ?? '')) {
-      authorise(session, words[0]!)
+      await authorise({ command: words[0]!, app: appIn(words[1]), reads: false }, { session, out, desk })
       return await audited(words.join(' '), session, desk, () => desk.git(words, session))
     }
     const request = readRequest(words)
@@ -57,7 +63,7 @@ interface Asked {
 }
 
 async function answer(request: Request, asked: Asked): Promise<number> {
-  const { session, out, desk } = asked
+  const { out, desk } = asked
   const help = findHelp(request, asked)
   if (help !== undefined) {
     out(help)
@@ -70,23 +76,25 @@ async function answer(request: Request, asked: Asked): Promise<number> {
       `\`${request.name}\` is not a davit command.`,
       'See what there is: help',
     )
-  authorise(session, request.name)
   return runCommand(entry, request, asked)
 }
 
-async function runCommand(
-  { command, context }: Entry,
-  request: Request,
-  { session, out, desk }: Asked,
-): Promise<number> {
+async function runCommand({ command, context }: Entry, request: Request, asked: Asked): Promise<number> {
+  const { session, out, desk } = asked
   const { values, force, shown } = parseArguments(command, wordsOf(command, request))
+  const { name, reads = false } = command
+  await authorise({ command: name, app: appIn((values as { app?: unknown }).app), reads }, asked)
   const work = async () => {
     const question = command.confirm?.(values)
     if (question && !force && !request.force) await confirmed(question, session)
     const signal = AbortSignal.any([session.signal, context.signal])
-    return (await command.run(values, { ...context, by: session.by, out, signal, session })) ?? 0
+    const call = { by: session.by, out, signal }
+    return desk.operations.during(
+      call,
+      async () => (await command.run(values, { ...context, ...call, session })) ?? 0,
+    )
   }
-  return command.reads ? work() : audited(shown.join(' '), session, desk, work)
+  return reads ? work() : audited(shown.join(' '), session, desk, work)
 }
 
 /** A `--force` before the command's name counts for a command that declares one of its own, too. */
@@ -141,10 +149,29 @@ function greeting({ by }: Session, { remote }: Desk): string {
   ].join('\n')
 }
 
-/** The one gate: who may run what. Deny by default; admins may do everything, and for now everybody is one. */
-function authorise({ by }: Session, name: string): void {
-  if (by.role === 'admin') return
-  throw new UserError('not-allowed', `${by.person} may not run ${name}.`, 'Ask an admin of this host.')
+/** The one gate: who may run what. What no plugin decides is for admins, and for now everybody is one. */
+async function authorise(
+  asks: Omit<AccessEvent, 'by'>,
+  { session: { by, local, signal }, out, desk }: Asked,
+): Promise<void> {
+  const isWayOut = local || asks.command === 'plugin:disable'
+  const call = { by, out, signal }
+  const decision: Decision | undefined = isWayOut
+    ? undefined
+    : await desk.hooks.findAccess({ ...asks, by }, call)
+  const reason = decision?.allow === false ? ` ${decision.reason}` : ''
+  if (decision ? decision.allow : by.role === 'admin') return
+  throw new UserError(
+    'not-allowed',
+    `${by.person} may not run ${asks.command}.${reason}`,
+    'Ask an admin of this host.',
+  )
+}
+
+/** As it stands on the line; whether there is such an app is for the command to say. */
+function appIn(word: unknown): AppName | undefined {
+  const name = typeof word === 'string' ? word.replace(/^\/|\.git$/g, '') : ''
+  return isAppName(name) ? name : undefined
 }
 
 /**

@@ -62,7 +62,8 @@ async function create(name: AppName, call: Call, rooms: Rooms): Promise<App> {
   await rooms.routes
     .refresh(app, call)
     .catch((err: unknown) => rooms.log.warn({ err }, 'the proxy is told when it is back'))
-  await hooks.afterCreate({ app }, call)
+  rooms.events.tell({ kind: 'app-created', app: name, by: call.by.person, text: `${name} was created.` })
+  await hooks.afterCreate({ app }, { ...call, signal: rooms.last })
   return app
 }
 
@@ -83,6 +84,13 @@ async function rename(
     await renaming.finish(begun.step, rooms)
     return begun.app
   })
+  rooms.events.tell({
+    kind: 'app-renamed',
+    app: to,
+    by: call.by.person,
+    text: `${app.name} is called ${to} now.`,
+    data: { was: app.name },
+  })
   await hooks.afterRename({ app: renamed, was: app.name }, { ...call, signal: rooms.last })
   if (rollout) await respread(renamed, { what: 'apps:rename', fresh: () => true }, call, rooms)
   return renamed
@@ -96,7 +104,7 @@ async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
     rooms.store.apps.retire(app.name) // From here it only goes forward; reconcile finishes after a kill.
     crashAt('destroy:retired', rooms.settings)
     await destroyRest(app, rooms)
-    await rooms.hooks.afterDestroy({ app }, { ...call, signal: rooms.last })
+    await mourn(app, call, rooms)
   })
 }
 
@@ -115,8 +123,18 @@ export async function finishDestroy(retired: App, rooms: Rooms): Promise<void> {
     const app = rooms.store.apps.find(retired.name)
     if (app?.id !== retired.id || !app.retired) return
     await destroyRest(app, rooms)
-    await rooms.hooks.afterDestroy({ app }, call)
+    await mourn(app, call, rooms)
   })
+}
+
+async function mourn(app: App, call: Call, rooms: Rooms): Promise<void> {
+  rooms.events.tell({
+    kind: 'app-destroyed',
+    app: app.name,
+    by: call.by.person,
+    text: `${app.name} was destroyed.`,
+  })
+  await rooms.hooks.afterDestroy({ app }, { ...call, signal: rooms.last })
 }
 
 /** What is left of a retired app: route, containers, network, images, repository, and its rows last. */
@@ -165,6 +183,12 @@ export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void>
     })
     await rooms.routes.refresh(app, ownCall(rooms))
     crashAt('stop:recorded', rooms.settings)
+    rooms.events.tell({
+      kind: 'stopped',
+      app: app.name,
+      by: call.by.person,
+      text: `${app.name} was stopped.`,
+    })
     if (step) await retire.finish(step, rooms)
   })
 }

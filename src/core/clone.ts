@@ -69,6 +69,9 @@ async function fill({ app, from, step, rollout }: Clone, call: Call, rooms: Room
   crashAt('clone:copied', rooms.settings)
   if (call.signal.aborted) throw new Cancelled('Cancelled; nothing was cloned.')
   await hooks.afterCreate({ app }, { ...call, signal: rooms.last })
+  const text = `${app.name} was made like ${from.name}.`
+  const told = { kind: 'app-cloned', app: app.name, text, data: { from: from.name } } as const
+  rooms.events.tell({ ...told, by: call.by.person })
   // Before anybody is led there: what protects the one protects the other.
   await hooks.afterClone({ app, from }, { ...call, signal: rooms.last })
   const onLive = () => store.steps.done(step)

@@ -11,13 +11,27 @@ import type { Rooms } from './rooms.ts'
 
 type Change = Parameters<Core['config']['change']>[1]
 
-export function createConfig(rooms: Rooms): Core['config'] {
+export function createConfig(rooms: Rooms, owner: string): Core['config'] {
   return {
     list: app => rooms.store.config.list(app),
     env: app => ({ ...values(undefined, rooms), ...values(app, rooms) }),
     bundle: bundleOf,
     change: (app, change, call) => changeConfig(app, change, call, rooms),
+    provide: (app, values) => provide(app, values, { owner, rooms }),
   }
+}
+
+function provide(
+  app: AppName,
+  values: Parameters<Core['config']['provide']>[1],
+  { owner, rooms }: { owner: string; rooms: Rooms },
+): void {
+  const given = Object.entries(values)
+  const set = Object.fromEntries(given.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+  for (const key of Object.keys(values)) readConfigKey(key)
+  for (const [key, value] of Object.entries(set)) refuseLong(key, value)
+  const unset = given.flatMap(([key, value]) => (value === undefined ? [key] : []))
+  rooms.store.config.change(getApp(app, rooms).name, { set, unset, owner })
 }
 
 async function changeConfig(
@@ -35,7 +49,7 @@ async function changeConfig(
   const apps = name ? [getApp(name, rooms)] : rooms.store.apps.list().filter(each => !each.retired)
   const failed: string[] = []
   for (const app of apps) {
-    await rooms.hooks.afterConfig({ app, set: Object.keys(set), unset }, call)
+    await tell(app, { set: Object.keys(set), unset }, call, rooms)
     if (change.restart)
       await restart(app, [...Object.keys(set), ...unset], call, rooms).catch((error: unknown) => {
         if (name) throw error
@@ -43,6 +57,23 @@ async function changeConfig(
       })
   }
   if (failed.length > 0) throw stored(failed.join('; '), undefined)
+}
+
+async function tell(
+  app: App,
+  keys: { set: readonly string[]; unset: readonly string[] },
+  call: Call,
+  rooms: Rooms,
+): Promise<void> {
+  const { set, unset } = keys
+  rooms.events.tell({
+    kind: 'config-changed',
+    app: app.name,
+    by: call.by.person,
+    text: `The config of ${app.name} was changed: ${[...set, ...unset].join(', ')}.`,
+    data: { set: set.join(' '), unset: unset.join(' ') },
+  })
+  await rooms.hooks.afterConfig({ app, ...keys }, { ...call, signal: rooms.last })
 }
 
 /** A change that was stored and then failed to come live is tried again, though nothing is stored anew. */

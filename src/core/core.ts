@@ -16,13 +16,13 @@ import { createRoutesView } from './routes.ts'
 import { runTask } from './tasks.ts'
 import { createTraffic } from './traffic.ts'
 
-/** Everything that commands and plugins may ask for, over the workshop's rooms. */
-export function createCore(version: string, rooms: Rooms): Core {
+/** Everything that commands and plugins may ask for, over the workshop's rooms. `owner` is the plugin that asks. */
+export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core {
   return {
     version,
     remote: app => remoteOf(app, rooms),
     apps: createApps(rooms),
-    config: createConfig(rooms),
+    config: createConfig(rooms, owner),
     domains: createDomains(rooms),
     certificates: createCertificatesView(rooms),
     properties: createProperties(rooms),
@@ -34,6 +34,10 @@ export function createCore(version: string, rooms: Rooms): Core {
     repository: createRepository(rooms),
     attempts: createAttemptsView(rooms),
     access: createAccess(rooms),
+    events: rooms.events,
+    depend: app => rooms.store.dependencies.add(getApp(app, rooms).name, owner),
+    undepend: app => rooms.store.dependencies.remove(getApp(app, rooms).name, owner),
+    redeploy: (app, reason) => rooms.operations.ask(getApp(app, rooms).name, reason),
     containers: {
       logs: (app, options) => logsOf(getApp(app, rooms), options, rooms),
       run: (app, words, io, call) => runTask(getApp(app, rooms), words, io, { call, rooms }),

@@ -18,7 +18,15 @@ export function createDomains(rooms: Rooms): Core['domains'] {
   const { store, hooks, routes } = rooms
   const changed = async (app: App, call: Call) => {
     await routes.refresh(app, call)
-    await hooks.afterDomains({ app, hostnames: hostnamesOf(app.name, store) }, call)
+    const hostnames = hostnamesOf(app.name, store)
+    rooms.events.tell({
+      kind: 'domains-changed',
+      app: app.name,
+      by: call.by.person,
+      text: `${app.name} is found at ${hostnames.join(', ') || 'no hostname'}.`,
+      data: { hostnames: hostnames.join(' ') },
+    })
+    await hooks.afterDomains({ app, hostnames }, { ...call, signal: rooms.last })
   }
   return {
     of: app => hostnamesOf(app, store),

@@ -12,6 +12,8 @@ import type { Roster } from '../plugin/roster.ts'
 import type { Settings } from '../settings.ts'
 import type { Store } from '../store/store.ts'
 import type { AppName, Call, Identity, Out } from '../types.ts'
+import type { Events } from './events.ts'
+import type { Operations } from './operations.ts'
 
 /** The cellar's rooms, the hooks, and the daemon's own settings and end. */
 export interface Cellar {
@@ -36,6 +38,8 @@ export interface Rooms extends Cellar {
   readonly attempts: Attempts
   readonly routes: Routes
   readonly background: Background
+  readonly events: Events
+  readonly operations: Operations
 }
 
 /** Labels of everything an instance makes on the engine. */

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+
 import type { Logger } from '../log.ts'
 
 /** Work that nobody waits for, but the end of the daemon does. */
@@ -12,10 +14,12 @@ export interface Background {
 
 export function createBackground(log: Logger): Background {
   const running = new Map<string, Promise<void>>()
+  // It is no part of what it was begun from.
+  const outside = AsyncLocalStorage.snapshot()
   return {
     run(name, work) {
       if (running.has(name)) return
-      const done = work()
+      const done = outside(work)
         .catch((err: unknown) => log.error({ err, work: name }, 'background work failed'))
         .finally(() => running.delete(name))
       running.set(name, done)

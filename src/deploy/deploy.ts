@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 
+import { refuseOff } from '../core/dependencies.ts'
 import type { Rooms } from '../core/rooms.ts'
 import { UserError } from '../errors.ts'
 import type { App, Call, Env, Release, Source, Step } from '../types.ts'
@@ -17,6 +18,7 @@ import { recorded } from './steps.ts'
 /** The road: a source becomes an image, the image a release, and the release goes live. Throws with nothing changed. */
 export async function deploy(app: App, source: Source, call: Call, rooms: Rooms): Promise<Release> {
   refuseLocked(app, rooms)
+  refuseOff(app, rooms)
   const attempt = { kind: 'build', what: 'push', revision: source.revision } as const
   return exclusive({ app, attempt, call }, rooms, call =>
     rooms.slots.take(call, async () => {
@@ -114,7 +116,7 @@ export async function respread(app: App, change: Respread, call: Call, rooms: Ro
       await again(app, release, { why: what, config, call, rollout: how }, rooms)
     } else {
       await recorded({ app, kind: 'respread', data: {} }, rooms, step =>
-        rollout({ app, release, step, ...how }, call, rooms),
+        rollout({ app, release, step, why: what, ...how }, call, rooms),
       )
     }
   })

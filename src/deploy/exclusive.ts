@@ -1,5 +1,6 @@
 import type { Rooms } from '../core/rooms.ts'
-import { appMissing, messageOf } from '../errors.ts'
+import { appMissing, Cancelled, messageOf } from '../errors.ts'
+import { asChange } from '../plugin/trail.ts'
 import type { App, Call } from '../types.ts'
 import type { NewAttempt } from './attempts.ts'
 import { NotReady } from './checks.ts'
@@ -34,10 +35,28 @@ export async function exclusive<T>(
     } catch (error) {
       if (error instanceof NotReady) for (const line of error.lines) call.out.detail(line)
       rooms.log.info({ app: app.name, what: attempt.what, reason: messageOf(error) }, 'a change was undone')
-      await rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.last })
+      tell(error, { app, attempt, call }, rooms)
+      await asChange(app.name, () =>
+        rooms.hooks.afterFailure({ app, error }, { ...call, signal: rooms.last }),
+      )
       throw error
     } finally {
       rooms.background.run(`images of ${app.name}`, () => collectImages(app.name, rooms))
     }
+  })
+}
+
+function tell(error: unknown, { app, attempt, call }: Change, rooms: Rooms): void {
+  const cancelled = error instanceof Cancelled
+  const reason = messageOf(error)
+  rooms.events.tell({
+    kind: cancelled ? 'cancelled' : 'failed',
+    level: cancelled ? 'info' : 'error',
+    app: app.name,
+    by: call.by.person,
+    text: cancelled
+      ? `${attempt.what} of ${app.name} was cancelled before it was live.`
+      : `${attempt.what} of ${app.name} failed: ${reason}`,
+    data: { why: attempt.what, ...(cancelled ? {} : { reason }) },
   })
 }

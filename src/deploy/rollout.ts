@@ -1,4 +1,6 @@
+import { refuseOff } from '../core/dependencies.ts'
 import { hostnamesOf } from '../core/domains.ts'
+import { answered } from '../core/operations.ts'
 import { appLabels, type Rooms } from '../core/rooms.ts'
 import type { NewContainer } from '../docker/engine.ts'
 import { Cancelled } from '../errors.ts'
@@ -27,6 +29,8 @@ export interface Rollout {
   readonly prepare?: (call: Call) => Promise<void>
   /** Where the app wants that, a share of the clients sees the release first. */
   readonly onTrial?: boolean
+  /** What led to it, where it makes no release. */
+  readonly why?: string
   /** Which containers are replaced even where nothing changed: a restart. */
   readonly fresh?: (container: Container) => boolean
 }
@@ -38,6 +42,8 @@ export interface Rollout {
  */
 export async function rollout(change: Rollout, call: Call, rooms: Rooms): Promise<Plan> {
   const { app, release } = change
+  refuseOff(app, rooms)
+  answered(app.name)
   await rooms.hooks.beforeRelease({ app, release }, call)
   await change.prepare?.(call)
   crashAt('rollout:prepared', rooms.settings)
@@ -203,6 +209,24 @@ async function point(
     return retire.begin(app, plan.retire, rooms)
   })
   crashAt('live', rooms.settings)
+  tell(change, call, rooms)
   call.live?.()
   if (old) rooms.background.run(`retire ${old.id}`, () => retire.finish(old, rooms))
+}
+
+function tell({ app, release, why = release.why }: Rollout, call: Call, rooms: Rooms): void {
+  const isNew = release.state === 'pending'
+  rooms.events.tell({
+    kind: isNew ? 'released' : 'rolled-out',
+    app: app.name,
+    by: call.by.person,
+    text: isNew
+      ? `Release ${release.number} of ${app.name} is live (${release.why}).`
+      : `${app.name} has new containers of release ${release.number} (${why}).`,
+    data: {
+      release: release.number,
+      why: isNew ? release.why : why,
+      ...(release.revision ? { revision: release.revision } : {}),
+    },
+  })
 }

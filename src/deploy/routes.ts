@@ -1,3 +1,4 @@
+import { refuseOff } from '../core/dependencies.ts'
 import { hostnamesOf } from '../core/domains.ts'
 import { portsOf } from '../core/port-map.ts'
 import { isOffProxy, optionsOf, settingsOf } from '../core/proxy-settings.ts'
@@ -67,10 +68,14 @@ export function createRoutes(cellar: Cellar): Routes {
       cellar.log.error({ app: app.name, closed }, 'ports of the host are taken by another program')
     return closed
   }
-  const shaped = async (app: App, aim: Aim, call: Call): Promise<Told> => ({
-    aim,
-    route: sound(await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call)),
-  })
+  const shaped = async (app: App, aim: Aim, call: Call): Promise<Told> => {
+    // Nobody gets past a stopped app's 503, whatever a plugin would have added.
+    if (aim.release) refuseOff(app, cellar)
+    return {
+      aim,
+      route: sound(await cellar.hooks.shapeRoute(plainRoute(app, aim, cellar), { app }, call)),
+    }
+  }
   const asBefore = (app: App, aim: Aim): Told | undefined => {
     const known = told.get(app.name)
     if (!known) return undefined

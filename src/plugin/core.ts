@@ -1,5 +1,6 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 
+import type { Told } from '../event.ts'
 import type {
   App,
   AppMetrics,
@@ -13,8 +14,24 @@ import type {
   PortMapping,
   Release,
   Route,
-  Terminal,
 } from '../types.ts'
+import type {
+  AppLogLine,
+  CertificateFacts,
+  LogsOptions,
+  RunIo,
+  TrafficForm,
+  TrafficOptions,
+} from './terms.ts'
+
+export type {
+  AppLogLine,
+  CertificateFacts,
+  LogsOptions,
+  RunIo,
+  TrafficForm,
+  TrafficOptions,
+} from './terms.ts'
 
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
 export interface Core {
@@ -57,6 +74,12 @@ export interface Core {
       change: { readonly set?: Env; readonly unset?: readonly string[]; readonly restart: boolean },
       call: Call,
     ): Promise<void>
+    /**
+     * Hands an app values of the plugin's own, a URL or a password: sealed, shown with the plugin's name, not for people to set, and in no
+     * release. Undefined takes one back. They count for new containers: see `redeploy`. UserErrors `config-owned` when a person or
+     * another plugin has the key, `bad-key`.
+     */
+    provide(app: AppName, values: Readonly<Record<string, string | undefined>>): void
   }
   readonly domains: {
     /** All hostnames that lead to the app, the default ones first. */
@@ -172,6 +195,24 @@ export interface Core {
     /** Keeps the newest so many. Answers how many went. */
     prune(app: AppName, keep: number): number
   }
+  readonly events: {
+    /**
+     * Tells all who listen to `afterEvent`, and the log; nobody waits for them. The kind of a plugin's own begins with the plugin's name:
+     * `letsencrypt:renewed`.
+     */
+    tell(event: Told): void
+  }
+  /**
+   * From now on the app cannot do without this plugin: while it is off the app is not released, its route stays as the proxy has it, and
+   * the plugin cannot be uninstalled.
+   */
+  depend(app: AppName): void
+  undepend(app: AppName): void
+  /**
+   * New containers for the app where what it gets has changed, once the command, job or hook that asks is over; several asks make one
+   * rollout. The reason is listed, as `postgres:link db`. UserError `inside-change` from within a rollout.
+   */
+  redeploy(app: AppName, reason: string): void
   readonly access: {
     keys(): readonly Key[]
     /** UserError `name-taken`, `key-taken`, `bad-name`. */
@@ -185,46 +226,4 @@ export interface Core {
       options: { readonly force: boolean },
     ): readonly Key[]
   }
-}
-
-export interface CertificateFacts {
-  readonly subject: string
-  readonly issuer: string
-  readonly startsAt: Date
-  readonly expiresAt: Date
-  /** Lower-case, wildcards too. */
-  readonly hostnames: readonly string[]
-  readonly verified: 'verified by a certificate authority' | 'self signed' | 'not verified'
-}
-
-export interface LogsOptions {
-  readonly tail: number
-  readonly follow: boolean
-  readonly process: string | undefined
-  readonly signal: AbortSignal
-}
-
-export interface AppLogLine {
-  readonly at: Date
-  /** `web.1` */
-  readonly from: string
-  readonly text: string
-}
-
-/** as-written, json, combined: requests, as their app has them written down or in that form · errors, errors-json: what went wrong. */
-export type TrafficForm = 'as-written' | 'json' | 'combined' | 'errors' | 'errors-json'
-
-export interface TrafficOptions {
-  readonly tail: number
-  readonly follow: boolean
-  readonly signal: AbortSignal
-}
-
-export interface RunIo {
-  readonly stdin: Readable
-  readonly stdout: Writable
-  readonly stderr: Writable
-  readonly terminal: Terminal | undefined
-  readonly env: Env
-  readonly signal: AbortSignal
 }

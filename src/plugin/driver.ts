@@ -1,7 +1,16 @@
 import { Cancelled, HookError, messageOf } from '../errors.ts'
 import type { Call } from '../types.ts'
 import type { Context, Plugin } from './define.ts'
-import { type Handler, type Hook, type HookName, type Hooks, hookNames, type KindOf } from './hooks.ts'
+import {
+  type Handler,
+  type Hook,
+  type HookContext,
+  type HookName,
+  type Hooks,
+  hookNames,
+  type KindOf,
+} from './hooks.ts'
+import { asPlugin } from './trail.ts'
 
 /** A plugin that takes part, with the context it was given at load. */
 export interface Member {
@@ -39,11 +48,9 @@ interface Listener {
  */
 export function createDriver(members: () => readonly Member[]): Driver {
   const callers = hookNames.map(name => {
-    const kind = kindOf(name)
-    const caller = (...args: unknown[]) => {
-      const call = args.pop() as Call
-      return runners[kind](listeners(members(), name), args, call)
-    }
+    const run = runners[kindOf(name)]
+    const listeners = openListeners(name)
+    const caller = (...args: unknown[]) => run(listeners(members()), args.slice(0, -1), args.at(-1) as Call)
     return [name, caller] as const
   })
   return Object.fromEntries(callers) as unknown as Driver
@@ -53,23 +60,30 @@ function kindOf(name: HookName): Kind {
   return /^(before|shape|find|after)/.exec(name)![0] as Kind
 }
 
-function listeners(members: readonly Member[], hook: HookName): Listener[] {
-  const found = members.flatMap(member => {
-    const given = member.plugin.hooks?.[hook] as Hook<HookName> | undefined
-    return given ? [listener(member, hook, given)] : []
-  })
-  return found.sort((a, b) => a.rank - b.rank)
+/** What a member listens with is worked out once: most calls are of hooks that most plugins do not listen to. */
+function openListeners(hook: HookName): (members: readonly Member[]) => readonly Listener[] {
+  const known = new WeakMap<Member, readonly Listener[]>()
+  const of = (member: Member) => {
+    const found = known.get(member) ?? listenersOf(member, hook)
+    known.set(member, found)
+    return found
+  }
+  return members => members.flatMap(of).sort((a, b) => a.rank - b.rank)
 }
 
-function listener(member: Member, hook: HookName, given: Hook<HookName>): Listener {
+function listenersOf(member: Member, hook: HookName): readonly Listener[] {
+  const given = member.plugin.hooks?.[hook] as Hook<HookName> | undefined
+  if (!given) return []
   const whole = typeof given === 'function' ? { handle: given } : given
-  return {
-    member,
-    hook,
-    rank: { early: -1, normal: 0, late: 1 }[whole.order ?? 'normal'],
-    timeoutMs: whole.timeoutMs ?? defaultTimeoutMs[kindOf(hook)],
-    handle: whole.handle as Handler<HookName> as (...args: unknown[]) => unknown,
-  }
+  return [
+    {
+      member,
+      hook,
+      rank: { early: -1, normal: 0, late: 1 }[whole.order ?? 'normal'],
+      timeoutMs: whole.timeoutMs ?? defaultTimeoutMs[kindOf(hook)],
+      handle: whole.handle as Handler<HookName> as (...args: unknown[]) => unknown,
+    },
+  ]
 }
 
 const runners: Record<
@@ -108,24 +122,50 @@ const runners: Record<
 }
 
 /** One handler, bounded: ends with its answer, its error, its timeout or the caller's cancel, whichever is first. */
-async function ask(
-  { member, hook, timeoutMs, handle }: Listener,
-  args: unknown[],
-  call: Call,
-): Promise<unknown> {
-  const timeout = AbortSignal.timeout(timeoutMs)
-  const signal = AbortSignal.any([call.signal, member.context.signal, timeout])
-  const ended = Promise.withResolvers<never>()
-  const end = () =>
-    ended.reject(timeout.aborted ? new Error(`did not answer within ${timeoutMs / 1000} s`) : new Cancelled())
-  if (signal.aborted) end()
-  signal.addEventListener('abort', end, { once: true })
+async function ask(listener: Listener, args: unknown[], call: Call): Promise<unknown> {
+  const { member, hook, handle } = listener
+  const callers = [call.signal, member.context.signal]
+  if (callers.some(each => each.aborted)) throw new Cancelled()
+  const stop = new AbortController()
+  const context: HookContext = { ...member.context, out: call.out, signal: stop.signal }
   try {
-    return await Promise.race([ended.promise, handle(...args, { ...member.context, out: call.out, signal })])
+    const answer = asPlugin(member.plugin.name, hook, () => handle(...args, context))
+    // Most handlers answer at once, and need no clock.
+    return isPromised(answer) ? await inTime(answer, { listener, callers, stop }) : answer
   } catch (error) {
     throw error instanceof Cancelled ? error : new HookError(member.plugin.name, hook, error)
+  }
+}
+
+function isPromised(answer: unknown): answer is PromiseLike<unknown> {
+  return typeof (answer as PromiseLike<unknown> | undefined)?.then === 'function'
+}
+
+interface Bounds {
+  readonly listener: Listener
+  readonly callers: readonly AbortSignal[]
+  readonly stop: AbortController
+}
+
+async function inTime(
+  answer: PromiseLike<unknown>,
+  { listener: { timeoutMs }, callers, stop }: Bounds,
+): Promise<unknown> {
+  const ended = Promise.withResolvers<never>()
+  const end = (reason: Error) => {
+    stop.abort(reason)
+    ended.reject(reason)
+  }
+  const leave = () => end(new Cancelled())
+  const late = () => end(new Error(`did not answer within ${timeoutMs / 1000} s`))
+  const timer = setTimeout(late, timeoutMs)
+  for (const each of callers) each.addEventListener('abort', leave, { once: true })
+  if (callers.some(each => each.aborted)) leave()
+  try {
+    return await Promise.race([ended.promise, answer])
   } finally {
-    signal.removeEventListener('abort', end)
+    clearTimeout(timer)
+    for (const each of callers) each.removeEventListener('abort', leave)
     ended.promise.catch(() => undefined)
   }
 }

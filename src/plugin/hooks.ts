@@ -1,10 +1,13 @@
+import type { DavitEvent } from '../event.ts'
 import type {
   App,
+  AppName,
   Awaitable,
   Builder,
   Certificate,
   ContainerSpec,
   Env,
+  Identity,
   Out,
   Release,
   Route,
@@ -29,6 +32,20 @@ export interface ConfigEvent extends AppEvent {
   readonly unset: readonly string[]
 }
 
+/** What somebody is about to do. */
+export interface AccessEvent {
+  readonly by: Identity
+  /** The command's name, `config:set`; `git-receive-pack` and its like for git's own. */
+  readonly command: string
+  /** Which app it is about; undefined: none, or the host. */
+  readonly app: AppName | undefined
+  /** It only looks. */
+  readonly reads: boolean
+}
+
+/** The reason is a sentence for who is refused. */
+export type Decision = { readonly allow: true } | { readonly allow: false; readonly reason: string }
+
 /** Every hook, with what it is told and what it may answer. The first word of a name is its kind. */
 export interface Hooks {
   beforeCreate(event: AppEvent): void
@@ -51,6 +68,13 @@ export interface Hooks {
   /** For a hostname that the app has no certificate of its own for. */
   findCertificate(event: AppEvent & { readonly hostname: string }): Certificate
   afterDomains(event: AppEvent & { readonly hostnames: readonly string[] }): void
+  /**
+   * Whether somebody may do it; without an answer their role decides. Never asked for the host's own socket, nor for plugin:disable, so
+   * that nobody is locked out.
+   */
+  findAccess(event: AccessEvent): Decision
+  /** Everything worth telling a person. Nothing waits for it. */
+  afterEvent(event: DavitEvent): void
 }
 
 export type HookName = keyof Hooks
@@ -106,6 +130,8 @@ export const hookNames = [
   'shapeRoute',
   'findCertificate',
   'afterDomains',
+  'findAccess',
+  'afterEvent',
 ] as const satisfies readonly HookName[]
 
 type Missing = Exclude<HookName, (typeof hookNames)[number]>

@@ -1,5 +1,6 @@
 /** Everything a plugin may import: `davit/plugin`. */
 export { messageOf, UserError } from '../errors.ts'
+export { type DavitEvent, type EventKind, eventKinds, type Told } from '../event.ts'
 export type { Logger } from '../log.ts'
 export type * from '../types.ts'
 export * from './args.ts'
@@ -7,8 +8,10 @@ export { type Command, type CommandContext, defineCommand } from './command.ts'
 export type { AppLogLine, Core, LogsOptions, RunIo, TrafficForm, TrafficOptions } from './core.ts'
 export { type Context, definePlugin, type Kv, type Plugin } from './define.ts'
 export type {
+  AccessEvent,
   AppEvent,
   ConfigEvent,
+  Decision,
   Handler,
   Hook,
   HookContext,

@@ -20,6 +20,9 @@ export interface Standing extends Place {
   readonly off: string | undefined
 }
 
+/** What the plugin of that name may ask for. */
+export type CoreOf = (plugin: string) => Core
+
 /** Which plugins there are, and which are on. They come and go while the daemon runs. */
 export interface Roster {
   /** Those that are on, in the order of their needs; another list after each change. */
@@ -27,7 +30,7 @@ export interface Roster {
   list(): readonly Standing[]
   find(name: string): Standing | undefined
   /** At the daemon's start. A plugin that cannot be read or started is off, with its reason, and the others are on. */
-  load(places: readonly (Place & { readonly off?: string | undefined })[], core: Core): Promise<void>
+  load(places: readonly (Place & { readonly off?: string | undefined })[], core: CoreOf): Promise<void>
   /**
    * A plugin more, or another version in place of the one that is on, which ends once nobody waits for it any more. UserError `plugin-refused`
    * when it cannot be read, does not fit in or does not start: then nothing has changed.
@@ -68,7 +71,7 @@ export function openRoster(options: RosterOptions): Roster {
   const { log, commands, fault = () => undefined } = options
   const read = createReader()
   const entries = new Map<string, Entry>()
-  const given: { core?: Core } = {}
+  const given: { core?: CoreOf } = {}
   let members: readonly Member[] = []
   let arranged: Arranged = { ordered: [], refused: new Map() }
   let turn: Promise<unknown> = Promise.resolve()
@@ -205,10 +208,10 @@ function standing({ place, plugin }: Entry, reasonOf: (name: string) => string |
   return { ...place, plugin, hooks, off: reasonOf(place.name) }
 }
 
-function contextOf(name: string, { data, kv, log, signal }: RosterOptions, core: Core): Member['context'] {
+function contextOf(name: string, { data, kv, log, signal }: RosterOptions, core: CoreOf): Member['context'] {
   const dir = join(data, name, 'data')
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  return { core, kv: kv(name), dir, log: log.child({ plugin: name }), signal }
+  return { core: core(name), kv: kv(name), dir, log: log.child({ plugin: name }), signal }
 }
 
 function refused(name: string, reason: string, cause?: unknown): UserError {

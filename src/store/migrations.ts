@@ -236,4 +236,11 @@ export const migrations: readonly string[] = [
     CHECK (("commit" IS NULL) = (source IS NULL))
   ) STRICT;
   `,
+  `
+  CREATE TABLE dependencies (
+    app INTEGER NOT NULL REFERENCES apps ON DELETE CASCADE,
+    plugin TEXT NOT NULL CHECK (${readable('plugin', { max: 128 })}),
+    PRIMARY KEY (app, plugin)
+  ) STRICT;
+  `,
 ]

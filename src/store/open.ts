@@ -11,6 +11,7 @@ import { openAudit } from './audit.ts'
 import { openCertificates } from './certificates.ts'
 import { openConfig } from './config.ts'
 import { openContainers } from './containers.ts'
+import { openDependencies } from './dependencies.ts'
 import { openDomains } from './domains.ts'
 import { openFormation } from './formation.ts'
 import type { Ground, Statement } from './ground.ts'
@@ -55,6 +56,7 @@ export function openStore({ file, keyFile, now = () => new Date() }: StoreOption
       audit: openAudit(ground),
       kv: openKv(ground),
       plugins: openPlugins(ground),
+      dependencies: openDependencies(ground),
       transaction: ground.transaction,
       close: () => void db.close(),
     }

@@ -48,6 +48,8 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
     abouts,
     store: rooms.store,
     log,
+    hooks: rooms.hooks,
+    operations: rooms.operations,
     remote: app => `ssh://davit@HOST/${app}`,
     git: async words => {
       gits.push(words)

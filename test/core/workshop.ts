@@ -4,6 +4,8 @@ import pino from 'pino'
 import type { Test } from 'tap'
 
 import { createCore } from '../../src/core/core.ts'
+import { createEvents } from '../../src/core/events.ts'
+import { createOperations } from '../../src/core/operations.ts'
 import type { Cellar, Rooms } from '../../src/core/rooms.ts'
 import { createAttempts } from '../../src/deploy/attempts.ts'
 import { createBackground } from '../../src/deploy/background.ts'
@@ -58,13 +60,14 @@ export function workshop(
   const options: EdgeOptions[] = []
   const certificates = new Map<string, Certificate>()
   const members: Member[] = []
-  const roster = openRoster({
+  const opened = openRoster({
     data: join(dir, 'plugins'),
     commands: [],
     kv: keptInMemory(),
     log,
     signal: ended.signal,
   })
+  const roster = { ...opened, members: () => [...members, ...opened.members()] }
   const cellar: Cellar = {
     settings: readSettings(['--data', dir, '--http-listen', '127.0.0.1:8080', '--instance', 'test'], {}),
     store,
@@ -77,22 +80,27 @@ export function workshop(
       reach: createOutbound({ allowed: [] }),
       log,
     }),
-    hooks: createDriver(() => [...members, ...roster.members()]),
+    hooks: createDriver(roster.members),
     roster,
     log,
     signal: ended.signal,
     last: ended.signal,
   }
-  const rooms = {
+  const background = createBackground(log)
+  const rooms: Rooms = {
     ...cellar,
     queue: createQueue(),
     slots: createSlots(() => 2),
     attempts: createAttempts({ store, folder: join(dir, 'builds'), log }),
-    background: createBackground(log),
+    background,
+    events: createEvents({ ...cellar, background }),
+    operations: createOperations(() => rooms),
     routes: createRoutes(cellar),
   }
   const core = createCore('0.0.0', rooms)
-  members.push(...plugins.map(plugin => member(plugin, { core, dir })))
+  members.push(
+    ...plugins.map(plugin => member(plugin, { core: createCore('0.0.0', rooms, plugin.name), dir })),
+  )
   return { core, rooms, told, certificates, options, members }
 }
 

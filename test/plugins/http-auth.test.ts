@@ -84,3 +84,21 @@ t.test('what is known of an app goes with it', async t => {
   t.match(await say('--force apps:destroy shop'), { code: 0, stderr: '' })
   t.same(kept(), [0, 0, 0, 0, 0])
 })
+
+t.test(
+  'an app with passwords, or in maintenance, depends on what asks for them: it is not to stand open',
+  async t => {
+    const { say, rooms, core, members } = await shopBehind(t, 'http-auth', 'maintenance')
+    const needs = () => rooms.store.dependencies.of(core.apps.list()[0]!.name)
+    await say('http-auth:enable shop ann x')
+    await say('maintenance:enable shop')
+    t.strictSame(needs(), ['http-auth', 'maintenance'])
+    await say('maintenance:disable shop')
+    t.strictSame(needs(), ['http-auth'])
+    rooms.store.dependencies.remove(core.apps.list()[0]!.name, 'http-auth')
+    for (const { plugin, context } of members) await plugin.start?.(context)
+    t.strictSame(needs(), ['http-auth'], 'one that asked for them already does too')
+    await say('http-auth:disable shop')
+    t.strictSame(needs(), [])
+  },
+)

@@ -1,0 +1,47 @@
+import type { Readable, Writable } from 'node:stream'
+
+import type { Env, Terminal } from '../types.ts'
+
+/** The terms in which core is asked, and answers. */
+
+export interface CertificateFacts {
+  readonly subject: string
+  readonly issuer: string
+  readonly startsAt: Date
+  readonly expiresAt: Date
+  /** Lower-case, wildcards too. */
+  readonly hostnames: readonly string[]
+  readonly verified: 'verified by a certificate authority' | 'self signed' | 'not verified'
+}
+
+export interface LogsOptions {
+  readonly tail: number
+  readonly follow: boolean
+  readonly process: string | undefined
+  readonly signal: AbortSignal
+}
+
+export interface AppLogLine {
+  readonly at: Date
+  /** `web.1` */
+  readonly from: string
+  readonly text: string
+}
+
+/** as-written, json, combined: requests, as their app has them written down or in that form · errors, errors-json: what went wrong. */
+export type TrafficForm = 'as-written' | 'json' | 'combined' | 'errors' | 'errors-json'
+
+export interface TrafficOptions {
+  readonly tail: number
+  readonly follow: boolean
+  readonly signal: AbortSignal
+}
+
+export interface RunIo {
+  readonly stdin: Readable
+  readonly stdout: Writable
+  readonly stderr: Writable
+  readonly terminal: Terminal | undefined
+  readonly env: Env
+  readonly signal: AbortSignal
+}
