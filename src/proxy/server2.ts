@@ -13,9 +13,12 @@ export interface Server2 {
   end(): Promise<void>
 }
 
+/** At once on one connection: it stands for so many of HTTP/1.1. */
+const streams = 128
+
 const options: http2.ServerOptions = {
   settings: {
-    maxConcurrentStreams: 128,
+    maxConcurrentStreams: streams,
     // What a client may send ahead of the app, per stream: enough for a fast upload over a long way.
     initialWindowSize: 256 * 1024,
     // As in HTTP/1.1. Node resets a stream whose head is longer.
@@ -96,7 +99,7 @@ function attend(session: ServerHttp2Session, socket: TLSSocket, parts: Parts) {
       if (stream.aborted) spend('reset')
     })
     stream.setTimeout(streamIdleMs, () => stream.destroy(new Error('it is quiet')))
-    if (++served >= requestsPerConnection) session.close()
+    if (++served >= requestsPerConnection * streams) session.close()
     try {
       serve(new Visitor2(stream, raw as string[], peer), parts)
     } catch (error) {

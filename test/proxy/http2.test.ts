@@ -467,6 +467,31 @@ t.test('an answer that is quiet for longer than an idle connection may be is not
   t.match(await ask2(await session(t, httpsPort), '/'), { status: 200, body: 'one two' })
 })
 
+t.test('a connection that has carried its share is ended in order, and its client loses nothing', async t => {
+  const asked: string[] = []
+  const app = await backend(t, (req, res) => {
+    asked.push(req.url!)
+    res.end(req.url)
+  })
+  const { httpsPort } = await secureStage(t, [routeTo(app)], { limits: { requestsPerConnection: 1 } })
+  let left = Array.from({ length: 300 }, (_, n) => `/${n}`)
+  let connections = 0
+  while (left.length > 0) {
+    const client = await session(t, httpsPort)
+    connections++
+    // A stream that was not taken is one to ask for anew (RFC 9113 6.8).
+    const told = await Promise.all(left.map(path => ask2(client, path)))
+    for (const [at, { status, body }] of told.entries()) if (status === 200) t.equal(body, left[at])
+    const next = left.filter((_, at) => told[at]!.status !== 200)
+    t.equal(left.length - next.length, Math.min(left.length, 128))
+    left = next
+    await new Promise(resolve => (client.closed ? resolve(0) : client.close(() => resolve(0))))
+  }
+  t.equal(connections, 3)
+  t.equal(asked.length, 300)
+  t.equal(new Set(asked).size, 300)
+})
+
 t.test('a server that leaves tells what it has taken, and finishes that', async t => {
   const held: http.ServerResponse[] = []
   const app = await backend(t, (_req, res) => held.push(res))
