@@ -9,7 +9,7 @@ import { t } from 'tap'
 import { selfSigned } from '../../src/self-signed.ts'
 import type { Certificate } from '../../src/types.ts'
 import { ask2, secure, session } from './client2.ts'
-import { backend, routeOf, routeTo, secureStage } from './stage.ts'
+import { backend, bareBackend, routeOf, routeTo, secureStage } from './stage.ts'
 
 t.test('HTTP/1.1 and HTTP/2 are agreed on, and both reach the app', async t => {
   const app = await backend(t, (req, res) => res.end(`${req.headers['x-forwarded-proto']} ${req.url}`))
@@ -119,6 +119,19 @@ t.test('only TLS 1.2 and 1.3 are spoken, with forward secrecy and authenticated 
     'TLS_AES_256_GCM_SHA384',
     'TLS_CHACHA20_POLY1305_SHA256',
   ])
+  const chosen = async (...ciphers: string[]) => {
+    const client = await secure(t, httpsPort, { servername: 'ec.test', ciphers: ciphers.join(':') })
+    const { name } = client.getCipher()
+    client.destroy()
+    return name
+  }
+  const [small, large, light] = [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+  ] as const
+  t.equal(await chosen(large, light, small), small)
+  t.equal(await chosen(light, large, small), light)
   for (const version of ['TLSv1', 'TLSv1.1'] as const) {
     const old = { minVersion: version, maxVersion: version, ciphers: 'ALL:@SECLEVEL=0' }
     await t.rejects(secure(t, httpsPort, old), version)
@@ -211,6 +224,24 @@ t.test('a head that does not come to its end has its deadline over TLS too', asy
   client.write('GET / HTTP/1.1\r\nHost: shop')
   await once(client, 'close')
   t.match(client.heard(), /^HTTP\/1\.1 408 /)
+})
+
+t.test('a WebSocket goes through TLS, over HTTP/1.1', async t => {
+  const app = await bareBackend(t, (socket, said) => {
+    if (said.endsWith('\r\n\r\n')) {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+    } else socket.write(said.slice(said.indexOf('\r\n\r\n') + 4))
+  })
+  const { httpsPort } = await secureStage(t, [routeTo(app)])
+  const client = await secure(t, httpsPort, { ALPNProtocols: ['http/1.1'] })
+  client.write(
+    'GET /chat HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n\r\n',
+  )
+  while (!client.heard().includes('\r\n\r\n')) await once(client, 'data')
+  client.write('\x81\x02hi')
+  while (!client.heard().endsWith('hi')) await once(client, 'data')
+  t.match(client.heard(), /^HTTP\/1\.1 101 /)
+  t.match(app.said(), /X-Forwarded-Proto: https/i)
 })
 
 t.test('requests over TLS keep their connection', async t => {
