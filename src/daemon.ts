@@ -19,6 +19,7 @@ import { createBackground } from './deploy/background.ts'
 import { acceptPush } from './deploy/push.ts'
 import { createQueue } from './deploy/queue.ts'
 import { createReconciler, ensureRepositories, removeTasks } from './deploy/reconcile.ts'
+import { renaming } from './deploy/rename.ts'
 import { createRoutes } from './deploy/routes.ts'
 import { createSlots, usualBuilds } from './deploy/slots.ts'
 import { resume } from './deploy/steps.ts'
@@ -42,7 +43,7 @@ import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
 import { openStore } from './store/open.ts'
 import type { Store } from './store/store.ts'
-import type { App, Call, Session } from './types.ts'
+import type { App, AppName, Call, Session } from './types.ts'
 
 /** How long sessions under way have when the daemon is asked to end. Apps and proxy go on without it. */
 const graceMs = 10_000
@@ -103,6 +104,7 @@ export async function serve(
     const rooms: Rooms = {
       ...cellar,
       queue: createQueue(),
+      pushes: createQueue(),
       slots: createSlots(() => Number(store.properties.get('builds', undefined, 'parallel') ?? usualBuilds)),
       attempts: createAttempts({ store, folder: join(settings.data, 'builds'), log }),
       background,
@@ -176,11 +178,11 @@ function welcome(port: number, { settings, store, log }: Rooms): void {
 }
 
 function desk(core: Core, rooms: Rooms): (session: Session) => Promise<number> {
-  const { store, log, repositories } = rooms
-  const pushes = createQueue()
+  const { store, log, repositories, pushes } = rooms
   const accept = (app: App, push: Push, call: Call) => acceptPush(app, push, call, rooms)
+  const settled = (name: AppName, call: Call) => renaming.settled(name, call, rooms)
   const git = (words: readonly string[], session: Session) =>
-    serveGit(words, session, { core, repositories, log, accept, pushes })
+    serveGit(words, session, { core, repositories, log, accept, settled, pushes })
   const own: Context = { core, kv: kvOf('davit', store), dir: rooms.settings.data, log, signal: rooms.last }
   const entriesNow = openEntries(own, rooms.roster)
   const { hooks, operations } = rooms

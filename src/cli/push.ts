@@ -6,14 +6,16 @@ import type { GitStreams, Push, Repositories } from '../git/push.ts'
 import type { Logger } from '../log.ts'
 import type { Core } from '../plugin/core.ts'
 import { readAppName } from '../plugin/names.ts'
-import type { App, Call, Session } from '../types.ts'
-import { createOut, createPushOut } from './output.ts'
+import type { App, AppName, Call, Session } from '../types.ts'
+import { createPushOut } from './output.ts'
 import { report } from './report.ts'
 
 export interface GitDesk {
   readonly core: Core
   readonly repositories: Repositories
   readonly accept: (app: App, push: Push, call: Call) => Promise<void>
+  /** Waits while an app is getting or giving up the name. */
+  readonly settled: (name: AppName, call: Call) => Promise<void>
   /** Pushes to one app wait for each other here. */
   readonly pushes: Queue
   readonly log: Logger
@@ -24,6 +26,7 @@ export async function serveGit(words: readonly string[], session: Session, desk:
   const service = words[0]!.slice('git-'.length)
   const name = readAppName((words[1] ?? '').replace(/^\/+/, '').replace(/\.git$/, ''))
   const streams = { ...pick(session), protocol: session.env.GIT_PROTOCOL }
+  await desk.settled(name, aside(session))
   if (service !== 'receive-pack') {
     return desk.repositories.serve(
       desk.core.apps.get(name).name,
@@ -85,16 +88,17 @@ async function receivePush(app: App, { session, streams, known }: Incoming, desk
   }
 }
 
+/** git's own protocol is on stdout; words go beside it. */
+function aside({ by, stderr, signal }: Session): Call {
+  return { by, out: createPushOut(line => void stderr.write(`${line}\n`)), signal }
+}
+
 function pick({ stdin, stdout, stderr, signal }: Session) {
   return { stdin, stdout, stderr, signal }
 }
 
 /** A push to a name that no app has makes the app, unless the host was told otherwise. */
-async function ensureApp(
-  name: ReturnType<typeof readAppName>,
-  session: Session,
-  { core }: GitDesk,
-): Promise<App> {
+async function ensureApp(name: AppName, session: Session, { core }: GitDesk): Promise<App> {
   const found = core.apps.find(name)
   if (found) return found
   if (core.properties.get('apps', undefined, 'disable-autocreation') === 'true') {
@@ -102,9 +106,5 @@ async function ensureApp(
       exit: 20,
     })
   }
-  return core.apps.create(name, {
-    by: session.by,
-    out: createOut(session, { plain: true, terminal: false }),
-    signal: session.signal,
-  })
+  return core.apps.create(name, aside(session))
 }

@@ -1,10 +1,10 @@
 import { crashAt } from '../deploy/crash.ts'
 import { respread } from '../deploy/deploy.ts'
 import { imageTag } from '../deploy/image.ts'
-import { renaming } from '../deploy/rename.ts'
+import { refuseGone, renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
 import { removeSites } from '../deploy/site.ts'
-import { appMissing, Cancelled, UserError } from '../errors.ts'
+import { appMissing, Cancelled } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
 import { cloneApp } from './clone.ts'
@@ -46,7 +46,7 @@ export function getApp(name: string, rooms: Pick<Rooms, 'store'>): App {
 async function create(name: AppName, call: Call, rooms: Rooms): Promise<App> {
   const { store, hooks } = rooms
   const app = store.transaction(() => {
-    refuseRenaming(name, rooms)
+    renaming.refuse(name, rooms)
     const made = store.apps.add(name)
     refuseForeign(name, hostnamesOf(name, store), store)
     return made
@@ -73,25 +73,24 @@ async function rename(
   { rollout, call }: { rollout: boolean; call: Call },
   rooms: Rooms,
 ): Promise<App> {
-  const { store, hooks } = rooms
-  const renamed = await rooms.queue.exclusive(app.name, `the renaming of ${app.name}`, call, async () => {
+  const { store, pushes } = rooms
+  const work = async () => {
+    refuseGone(app, rooms)
     const begun = store.transaction(() => {
+      renaming.refuse(to, rooms)
       const begun = renaming.begin(app, to, rooms)
       refuseForeign(to, hostnamesOf(to, store), store)
       return begun
     })
     crashAt('rename:recorded', rooms.settings)
-    await renaming.finish(begun.step, rooms)
+    await renaming.finish(begun.step, call, rooms)
+    crashAt('rename:done', rooms.settings)
     return begun.app
-  })
-  rooms.events.tell({
-    kind: 'app-renamed',
-    app: to,
-    by: call.by.person,
-    text: `${app.name} is called ${to} now.`,
-    data: { was: app.name },
-  })
-  await hooks.afterRename({ app: renamed, was: app.name }, { ...call, signal: rooms.last })
+  }
+  // A push that has been decided takes its refs first, where the repository is.
+  const renamed = await pushes.exclusive(app.name, `the renaming of ${app.name}`, call, () =>
+    renaming.exclusive([app.name, to], call, rooms, work),
+  )
   if (rollout) await respread(renamed, { what: 'apps:rename', fresh: () => true }, call, rooms)
   return renamed
 }
@@ -106,12 +105,6 @@ async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
     await destroyRest(app, rooms)
     await mourn(app, call, rooms)
   })
-}
-
-/** Whose renaming is not finished keeps both names. */
-export function refuseRenaming(name: AppName, { store }: Rooms): void {
-  if (!store.steps.list().some(each => each.kind === 'rename' && each.data.was === name)) return
-  throw new UserError('name-taken', `${name} is just being renamed.`, 'Try again in a moment.')
 }
 
 /**

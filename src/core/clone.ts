@@ -1,9 +1,10 @@
 import { adopt } from '../deploy/adopt.ts'
 import { crashAt } from '../deploy/crash.ts'
 import { exclusive } from '../deploy/exclusive.ts'
-import { appMissing, Cancelled } from '../errors.ts'
+import { refuseGone, renaming } from '../deploy/rename.ts'
+import { Cancelled } from '../errors.ts'
 import type { App, AppName, Call, Step } from '../types.ts'
-import { findApp, finishDestroy, refuseRenaming } from './apps.ts'
+import { finishDestroy } from './apps.ts'
 import { hostnamesOf, refuseForeign } from './domains.ts'
 import { mappingText, ownPorts, portsSet } from './port-map.ts'
 import type { Rooms } from './rooms.ts'
@@ -27,7 +28,7 @@ export async function cloneApp(
   rooms: Rooms,
 ): Promise<App> {
   return rooms.queue.exclusive(from.name, `the cloning of ${from.name}`, call, async () => {
-    if (findApp(from.name, rooms)?.id !== from.id) throw appMissing(from.name)
+    refuseGone(from, rooms)
     const { app, step } = rooms.store.transaction(() => begin(from, to, rooms))
     const attempt = { kind: 'deploy', what: 'apps:clone' } as const
     await exclusive({ app, attempt, call }, rooms, call =>
@@ -43,7 +44,7 @@ export async function cloneApp(
 /** Within a transaction: the app with its rows. UserErrors `name-taken`, `domain-taken`. */
 function begin(from: App, to: AppName, rooms: Rooms): { app: App; step: Step } {
   const { store } = rooms
-  refuseRenaming(to, rooms)
+  renaming.refuse(to, rooms)
   const app = store.apps.add(to)
   refuseForeign(to, hostnamesOf(to, store), store)
   const own = store.config.list(from.name).filter(each => each.owner === '')

@@ -85,8 +85,7 @@ async function* following(
   const signal = AbortSignal.any([options.signal, gone.signal])
   const merged = createMerge(signal)
   const watch = setInterval(() => {
-    const now = rooms.store.apps.list().find(each => each.id === app.id)
-    if (!now || now.retired) gone.abort()
+    if (named(app, rooms).retired) gone.abort()
   }, 1_000)
   signal.addEventListener('abort', () => clearInterval(watch), { once: true })
   const ends = new Map<string, Promise<unknown>>()
@@ -118,7 +117,10 @@ async function* following(
     for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal })) {
       if (event.kind === 'container' && event.action === 'die') known.delete(event.name)
       if (event.kind === 'container' && event.action !== 'start') continue
-      for (const source of await sourcesOf(app, options, rooms)) {
+      const now = named(app, rooms)
+      // Its name may be another's already.
+      if (now.retired) continue
+      for (const source of await sourcesOf(now, options, rooms)) {
         if (!known.has(source.name)) follow(source, undefined)
         known.add(source.name)
       }
@@ -131,6 +133,11 @@ async function* following(
   } finally {
     gone.abort()
   }
+}
+
+/** By the name it has now; one that is gone counts as retired. */
+function named(app: App, { store }: Rooms): App {
+  return store.apps.list().find(each => each.id === app.id) ?? { ...app, retired: true }
 }
 
 interface Merge {

@@ -33,7 +33,10 @@ export interface Cellar {
 
 /** What the workshop works with. */
 export interface Rooms extends Cellar {
+  /** Changes of an app. */
   readonly queue: Queue
+  /** Pushes to an app, from the verdict until git has taken their refs. Whoever waits in both asks here first. */
+  readonly pushes: Queue
   readonly slots: Slots
   readonly attempts: Attempts
   readonly routes: Routes

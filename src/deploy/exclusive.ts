@@ -1,10 +1,11 @@
 import type { Rooms } from '../core/rooms.ts'
-import { appMissing, Cancelled, messageOf } from '../errors.ts'
+import { Cancelled, messageOf } from '../errors.ts'
 import { asChange } from '../plugin/trail.ts'
 import type { App, Call } from '../types.ts'
 import type { NewAttempt } from './attempts.ts'
 import { NotReady } from './checks.ts'
 import { collectImages } from './image.ts'
+import { refuseGone } from './rename.ts'
 
 export interface Change {
   readonly app: App
@@ -26,9 +27,7 @@ export async function exclusive<T>(
         call,
         () => {
           begin()
-          const now = rooms.store.apps.find(app.name)
-          // The name may be another app's by now.
-          if (now?.id !== app.id || now.retired) throw appMissing(app.name)
+          refuseGone(app, rooms)
           return work(call)
         },
       )

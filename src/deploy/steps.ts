@@ -1,7 +1,7 @@
 import { dropHalf } from '../core/clone.ts'
 import { containersOf, ownCall, type Rooms } from '../core/rooms.ts'
 import { messageOf } from '../errors.ts'
-import type { App, Step } from '../types.ts'
+import type { App, AppName, Step } from '../types.ts'
 import { crashAt } from './crash.ts'
 import { renaming } from './rename.ts'
 import { retire } from './retire.ts'
@@ -108,7 +108,6 @@ async function undoClone(step: Step, rooms: Rooms): Promise<void> {
 }
 
 async function finishRename(step: Step, rooms: Rooms): Promise<void> {
-  await rooms.queue.exclusive(step.app, `the renaming of ${step.app}`, ownCall(rooms), () =>
-    renaming.finish(step, rooms),
-  )
+  const names = [step.data.was as AppName, step.app] as const
+  await renaming.exclusive(names, ownCall(rooms), rooms, () => renaming.finish(step, ownCall(rooms), rooms))
 }

@@ -58,7 +58,9 @@ export function openRepositories({
   const git = openGit({ hooks, env, maxPushBytes: bounds.pushBytes })
   const make = (repo: string) => ensure(git, folder, repo)
   const modules = openModules({ git, reach, fetchMs: bounds.fetchMs, make })
-  const pushes = new Map<string, number>()
+  /** Under way; an app may get another name meanwhile. */
+  const pushes = new Set<{ app: string }>()
+  const isBusy = (app: string) => [...pushes].some(each => each.app === app)
   const repoOf = (app: string) => join(folder, `${plainName(app)}.git`)
   const plainly =
     <A extends unknown[], T>(work: (...args: A) => Promise<T>) =>
@@ -73,24 +75,23 @@ export function openRepositories({
       await rename(repoOf(app), gone).catch(unlessMissing)
       await rm(gone, { recursive: true, force: true })
     },
-    rename: (app, to) => rename(repoOf(app), repoOf(to)).catch(unlessMissing),
+    async rename(app, to) {
+      await rename(repoOf(app), repoOf(to)).catch(unlessMissing)
+      for (const push of pushes) if (push.app === app) push.app = to
+    },
     copy: plainly(async (app, to, { signal }) => {
       await make(repoOf(to))
       await copyRefs(git, { from: repoOf(app), to: repoOf(to) }, signal)
     }),
     receive: plainly(async (app, streams, accept) => {
-      const repo = repoOf(app)
-      pushes.set(app, (pushes.get(app) ?? 0) + 1)
+      const push = { app }
+      pushes.add(push)
       try {
-        return await receive(git, repo, streams, accept)
+        return await receive(git, repoOf(app), streams, accept)
       } finally {
-        const left = pushes.get(app)! - 1
-        if (left) pushes.set(app, left)
-        else {
-          pushes.delete(app)
-          // git takes its quarantine away itself unless it was killed.
-          dropQuarantines(repo, log)
-        }
+        pushes.delete(push)
+        // git takes its quarantine away itself unless it was killed.
+        if (!isBusy(push.app)) dropQuarantines(repoOf(push.app), log)
       }
     }),
     serve: (app, service, streams) => serve(git, repoOf(app), service, streams),
@@ -112,7 +113,7 @@ export function openRepositories({
     async gc(app, { signal }) {
       const repo = repoOf(app)
       await git.ask(repo, ['gc', '--quiet'], { signal })
-      await tidySubmodules({ git, modules, limits: bounds }, repo, { signal, isBusy: () => pushes.has(app) })
+      await tidySubmodules({ git, modules, limits: bounds }, repo, { signal, isBusy: () => isBusy(app) })
     },
   }
 }

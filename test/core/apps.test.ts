@@ -3,8 +3,10 @@ import { join } from 'node:path'
 
 import { t } from 'tap'
 
+import { refuseGone, renaming } from '../../src/deploy/rename.ts'
+import type { UserError } from '../../src/errors.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
-import type { Route } from '../../src/types.ts'
+import type { AppName, Route } from '../../src/types.ts'
 import { blog, calling, shop, workshop } from './workshop.ts'
 
 const emptyEngine = { containers: async () => [], images: async () => [] }
@@ -37,6 +39,56 @@ t.test('a name is given once', async t => {
     { reason: { code: 'name-taken' } },
   )
   t.equal(core.apps.list().length, 1, 'and the one that came second takes nothing of the first away')
+})
+
+t.test('while an app gets another name, whoever comes by either waits', async t => {
+  const gate = Promise.withResolvers<void>()
+  const reached = Promise.withResolvers<void>()
+  const slow: Plugin = {
+    name: 'slow',
+    about: '',
+    api: 1,
+    hooks: {
+      async afterRename({ app, was }) {
+        t.match({ app: app.name, was }, { app: 'blog', was: 'shop' })
+        reached.resolve()
+        await gate.promise
+      },
+    },
+  }
+  const { core, rooms } = workshop(t, { plugins: [slow], engine: emptyEngine })
+  const old = await core.apps.create(shop, calling())
+  const renamed = core.apps.rename(shop, blog, { rollout: false }, calling())
+  await reached.promise
+  const said: string[] = []
+  const byOld = renaming.settled(shop, calling(), rooms).catch((error: UserError) => said.push(error.message))
+  const byNew = renaming.settled(blog, calling(), rooms).then(() => said.push('settled'))
+  const change = rooms.queue.exclusive(blog, 'a change', calling(), async () => said.push('changed'))
+  await t.rejects(core.apps.create(shop, calling()), { code: 'name-taken' })
+  t.strictSame(said, [])
+  gate.resolve()
+  await Promise.all([renamed, byOld, byNew, change])
+  t.strictSame(said.toSorted(), ['changed', 'settled', 'shop is called blog now; nothing was changed.'])
+  t.throws(() => refuseGone(old, rooms), { code: 'app-renamed' })
+  await core.apps.create(shop, calling())
+  t.throws(() => refuseGone(old, rooms), { code: 'app-renamed' }, 'another app of the name is not meant')
+})
+
+t.test('two apps may swap their names one after the other', async t => {
+  const { core } = workshop(t, { engine: emptyEngine })
+  const [first, second] = await Promise.all([shop, blog].map(each => core.apps.create(each, calling())))
+  const swapped = await Promise.allSettled([
+    core.apps.rename(shop, blog, { rollout: false }, calling()),
+    core.apps.rename(blog, shop, { rollout: false }, calling()),
+  ])
+  t.strictSame(
+    swapped.map(each => each.status),
+    ['rejected', 'rejected'],
+  )
+  await core.apps.rename(shop, 'spare' as AppName, { rollout: false }, calling())
+  await core.apps.rename(blog, shop, { rollout: false }, calling())
+  t.equal(core.apps.get('spare').id, first!.id)
+  t.equal(core.apps.get('shop').id, second!.id)
 })
 
 t.test('a plugin that refuses an app leaves nothing of it', async t => {

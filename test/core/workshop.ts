@@ -90,6 +90,7 @@ export function workshop(
   const rooms: Rooms = {
     ...cellar,
     queue: createQueue(),
+    pushes: createQueue(),
     slots: createSlots(() => 2),
     attempts: createAttempts({ store, folder: join(dir, 'builds'), log }),
     background,

@@ -1,17 +1,21 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import t, { type Test } from 'tap'
 
-import { commands } from '../../src/commands/index.ts'
 import { type CrashPoint, crashPoints } from '../../src/deploy/crash.ts'
 import { settled, storeOf } from './leftovers.ts'
 import { type Checkout, type Sandbox, sandbox } from './sandbox.ts'
 import { openVisitors, type Visit } from './visitors.ts'
 
-/** The change that passes the points of this kind, and what a visitor may see beside the app while it is made. */
+/** A change that passes points, and what a visitor may see beside the app while it is made. */
 interface Change {
+  readonly before?: (world: World) => Promise<unknown>
   readonly make: (world: World) => Promise<unknown>
   readonly statuses?: readonly number[]
+  /** What has to be so once everything has settled. */
+  readonly holds?: (t: Test, world: World) => Promise<unknown>
   /** Brings the app back when the change took it away. */
   readonly back?: (world: World) => Promise<unknown>
 }
@@ -46,9 +50,56 @@ const changes: Readonly<Record<string, Change>> = {
   destroy: { make: ({ box }) => box.ssh('--force apps:destroy shop'), statuses: [404, 502] },
 }
 
-const built = crashPoints.filter(
-  each => kindOf(each) !== 'rename' || commands.some(({ name }) => name === 'apps:rename'),
-)
+interface Walk {
+  readonly point: CrashPoint
+  /** In words, where it is not the one that the point is named after. */
+  readonly what?: string
+  readonly change: Change
+}
+
+/** The app runs so many times, and its next start has it so. */
+const runs =
+  (count: number) =>
+  async (t: Test, { box }: World) => {
+    t.equal((await box.containers()).length, count, `${count} run`)
+    t.match((await box.ssh('ps:scale shop')).stdout, new RegExp(`^web: ${count}$`, 'm'))
+  }
+
+const up: Change = { make: ({ box }) => box.ssh('ps:scale shop web=2') }
+const down: Change = {
+  before: up.make,
+  make: ({ box }) => box.ssh('ps:scale shop web=1'),
+}
+const single = { back: ({ box }: World) => box.ssh('ps:scale shop web=1') }
+const start: Change = {
+  before: ({ box }) => box.ssh('ps:stop shop'),
+  make: ({ box }) => box.ssh('ps:start shop'),
+  statuses: [503],
+}
+const started =
+  (now: number) =>
+  async (t: Test, { box }: World) =>
+    t.equal((await box.get('shop.localhost')).status, now, now === 200 ? 'it is up' : 'it is stopped still')
+const config: Change = { make: ({ box }) => box.ssh(`config:set shop NOTE=${Date.now()}`) }
+
+/** Other changes take the same road: where they are cut off before they are live nothing of them is left, and afterwards all of them is. */
+const others: readonly Walk[] = [
+  { point: 'container:started', what: 'scaling up', change: { ...up, ...single, holds: runs(1) } },
+  { point: 'pointing:pointed', what: 'scaling up', change: { ...up, ...single, holds: runs(1) } },
+  { point: 'live', what: 'scaling up', change: { ...up, ...single, holds: runs(2) } },
+  { point: 'pointing:pointed', what: 'scaling down', change: { ...down, ...single, holds: runs(2) } },
+  { point: 'live', what: 'scaling down', change: { ...down, holds: runs(1) } },
+  { point: 'container:ready', what: 'a start', change: { ...start, holds: started(503), back: start.make } },
+  { point: 'pointing:pointed', what: 'a start', change: { ...start, holds: started(503), back: start.make } },
+  { point: 'live', what: 'a start', change: { ...start, holds: started(200) } },
+  { point: 'release:tagged', what: 'a new value', change: config },
+  { point: 'live', what: 'a new value', change: config },
+]
+
+const walks: readonly Walk[] = [
+  ...crashPoints.map(point => ({ point, change: changes[kindOf(point)]! })),
+  ...others,
+]
 
 // Two sandboxes side by side: most of the time is spent waiting for the engine.
 t.jobs = 2
@@ -57,21 +108,25 @@ for (const lane of [0, 1]) {
     `a daemon killed half way leaves the old or the new, and nothing else (${lane + 1} of 2)`,
     async t => {
       const world = await worldOf(t)
-      for (const point of built.filter((_, at) => at % 2 === lane)) {
-        await t.test(`killed at ${point}`, t => killedAt(point, t, world))
+      for (const walk of walks.filter((_, at) => at % 2 === lane)) {
+        const what = walk.what ? ` in ${walk.what}` : ''
+        await t.test(`killed at ${walk.point}${what}`, t => killedAt(walk, t, world))
       }
     },
   )
 }
 
-async function killedAt(point: CrashPoint, t: Test, world: World): Promise<void> {
+async function killedAt({ point, change }: Walk, t: Test, world: World): Promise<void> {
   const { box } = world
-  const change = changes[kindOf(point)]!
+  await change.before?.(world)
   await box.stop()
+  // A point may be passed by several changes, each on its own.
+  await rm(join(box.data, `crashed-at-${point.replace(':', '-')}`), { force: true })
   await box.start({ DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: point })
   const before = world.version()
   const visitors = openVisitors({ port: box.httpPort, host: 'shop.localhost' }, ['kept', 'new', 'slow'])
-  await visitors.next(({ outcome }) => outcome.kind === 'answered' && outcome.version === before)
+  if ((await box.get('shop.localhost')).status === 200)
+    await visitors.next(({ outcome }) => outcome.kind === 'answered' && outcome.version === before)
 
   const killed = within(30_000, box.logged(/the daemon ended by SIGKILL/), `${point} was not passed`)
   const ready = killed.then(() => box.logged(/"msg":"ready: /))
@@ -85,6 +140,7 @@ async function killedAt(point: CrashPoint, t: Test, world: World): Promise<void>
   if (kindOf(point) !== 'retire') t.equal(newest?.exit, undefined, 'it has no exit')
   t.equal(store.audit.broken(), undefined)
   store.close()
+  await change.holds?.(t, world)
   await visitors.next(() => true)
   await visitors.stop()
   if (change === push) {

@@ -53,6 +53,8 @@ export interface Checkout {
   write(path: string, text: string): Promise<void>
   commit(message: string): Promise<void>
   git(...words: string[]): Promise<Result>
+  /** The same with its process, for what goes on until it is ended. */
+  start(...words: string[]): ChildProcess
   /** `git push davit main`, both streams together as the pusher sees them. */
   push(...words: string[]): Promise<{ code: number | null; text: string }>
 }
@@ -214,6 +216,7 @@ async function checkout(
   const self: Checkout = {
     dir,
     git,
+    start: (...words) => spawn('git', words, { cwd: dir, env: { ...plainEnv(), ...env }, stdio: 'pipe' }),
     async write(path, text) {
       await mkdir(join(dir, path, '..'), { recursive: true })
       await writeFile(join(dir, path), text)
