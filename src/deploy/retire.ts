@@ -46,7 +46,12 @@ function timeoutOf(container: Container, rooms: Rooms): number {
   return app ? stopTimeout(app, rooms) : 30
 }
 
-async function drain(containers: readonly Container[], { store, edge, log }: Rooms): Promise<void> {
+/** Lets requests end that the containers have, for as long as people set, and no longer than `mostMs`. */
+export async function drain(
+  containers: readonly Container[],
+  { store, edge, log }: Rooms,
+  { mostMs = Infinity }: { mostMs?: number } = {},
+): Promise<void> {
   const [first] = containers
   if (!first) return
   const { app } = first
@@ -59,8 +64,8 @@ async function drain(containers: readonly Container[], { store, edge, log }: Roo
     store.properties.get('checks', app, key) ?? store.properties.get('checks', undefined, key)
   const requests = set('wait-to-retire') ?? '30'
   const time = {
-    timeoutMs: Number(requests) * 1000,
-    websocketMs: Number(set('websocket-wait') ?? requests) * 1000,
+    timeoutMs: Math.min(Number(requests) * 1000, mostMs),
+    websocketMs: Math.min(Number(set('websocket-wait') ?? requests) * 1000, mostMs),
   }
   const ended = await edge.drain(web, time).catch((err: unknown) => {
     log.warn({ err }, 'the proxy did not drain; the containers end all the same')

@@ -4,7 +4,7 @@ import { messageOf } from '../errors.ts'
 import type { App, AppName, Step } from '../types.ts'
 import { crashAt } from './crash.ts'
 import { renaming } from './rename.ts'
-import { retire } from './retire.ts'
+import { drain, retire } from './retire.ts'
 import { removeSite, type Site } from './site.ts'
 
 /** A change in front of traffic, from its first container or image to the moment its release is live. */
@@ -53,6 +53,7 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
     .catch((err: unknown) => log.warn({ err }, 'the proxy is told when it is back'))
   crashAt('undo:pointed', rooms.settings)
   const begun = store.containers.of(step.app).filter(each => each.state === 'starting')
+  if (now.phase === 'pointing') await drain(begun, rooms, { mostMs: 5_000 })
   await Promise.all(begun.map(each => engine.remove(each.name)))
   for (const each of begun) store.containers.remove(each.id)
   const tasks = (await containersOf(step.app, rooms)).filter(

@@ -76,24 +76,21 @@ const start: Change = {
   make: ({ box }) => box.ssh('ps:start shop'),
   statuses: [503],
 }
-const started =
-  (now: number) =>
+const answers =
+  (status: number) =>
   async (t: Test, { box }: World) =>
-    t.equal((await box.get('shop.localhost')).status, now, now === 200 ? 'it is up' : 'it is stopped still')
+    t.equal((await box.get('shop.localhost')).status, status, `it answers ${status}`)
 const config: Change = { make: ({ box }) => box.ssh(`config:set shop NOTE=${Date.now()}`) }
 
 /** Other changes take the same road: where they are cut off before they are live nothing of them is left, and afterwards all of them is. */
 const others: readonly Walk[] = [
   { point: 'container:started', what: 'scaling up', change: { ...up, ...single, holds: runs(1) } },
-  { point: 'pointing:pointed', what: 'scaling up', change: { ...up, ...single, holds: runs(1) } },
   { point: 'live', what: 'scaling up', change: { ...up, ...single, holds: runs(2) } },
   { point: 'pointing:pointed', what: 'scaling down', change: { ...down, ...single, holds: runs(2) } },
   { point: 'live', what: 'scaling down', change: { ...down, holds: runs(1) } },
-  { point: 'container:ready', what: 'a start', change: { ...start, holds: started(503), back: start.make } },
-  { point: 'pointing:pointed', what: 'a start', change: { ...start, holds: started(503), back: start.make } },
-  { point: 'live', what: 'a start', change: { ...start, holds: started(200) } },
+  { point: 'pointing:pointed', what: 'a start', change: { ...start, holds: answers(503), back: start.make } },
+  { point: 'live', what: 'a start', change: { ...start, holds: answers(200) } },
   { point: 'release:tagged', what: 'a new value', change: config },
-  { point: 'live', what: 'a new value', change: config },
 ]
 
 const walks: readonly Walk[] = [
