@@ -98,6 +98,7 @@ async function rename(
 async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
   await rooms.attempts.cancel(app.name)
   await rooms.queue.exclusive(app.name, `the end of ${app.name}`, call, async () => {
+    refuseGone(app, rooms)
     await rooms.hooks.beforeDestroy({ app }, call)
     if (call.signal.aborted) throw new Cancelled('Cancelled; nothing was destroyed.')
     rooms.store.apps.retire(app.name) // From here it only goes forward; reconcile finishes after a kill.
@@ -156,6 +157,7 @@ async function destroyRest(app: App, rooms: Rooms): Promise<void> {
 export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void> {
   const { store } = rooms
   await rooms.queue.exclusive(app.name, `ps:stop ${app.name}`, call, async () => {
+    refuseGone(app, rooms)
     await rooms.routes
       .point(app, { containers: [], release: undefined }, call)
       .catch(async (error: unknown) => {

@@ -85,7 +85,7 @@ function renamedTo(was: AppName, name: AppName): UserError {
   return new UserError(
     'app-renamed',
     `${was} is called ${name} now; nothing was changed.`,
-    `Push to it by its name. The remote's URL is set with: git remote set-url davit URL`,
+    `Say ${name}. The URL of a remote is set with: git remote set-url davit URL`,
   )
 }
 

@@ -74,6 +74,21 @@ t.test('while an app gets another name, whoever comes by either waits', async t 
   t.throws(() => refuseGone(old, rooms), { code: 'app-renamed' }, 'another app of the name is not meant')
 })
 
+t.test('an end or a stop that waited for a renaming does nothing to whoever has the name then', async t => {
+  const { core, rooms } = workshop(t, { engine: emptyEngine })
+  const old = await core.apps.create(shop, calling())
+  const gate = Promise.withResolvers<void>()
+  const change = rooms.queue.exclusive(shop, 'a change', calling(), () => gate.promise)
+  const renamed = core.apps.rename(shop, blog, { rollout: false }, calling())
+  const other = renamed.then(() => core.apps.create(shop, calling()))
+  const ends = Promise.allSettled([core.apps.destroy(shop, calling()), core.processes.stop(shop, calling())])
+  gate.resolve()
+  await change
+  t.match(await ends, [{ reason: { code: 'app-renamed' } }, { reason: { code: 'app-renamed' } }])
+  t.equal(core.apps.get(blog).id, old.id)
+  t.equal(core.apps.get(shop).id, (await other).id)
+})
+
 t.test('two apps may swap their names one after the other', async t => {
   const { core } = workshop(t, { engine: emptyEngine })
   const [first, second] = await Promise.all([shop, blog].map(each => core.apps.create(each, calling())))
