@@ -19,6 +19,10 @@ export class UserError extends Error {
   }
 }
 
+export function nameTaken(): UserError {
+  return new UserError('name-taken', 'Name is already taken', 'See your apps with: apps:list')
+}
+
 export function appMissing(name: string): UserError {
   return new UserError('app-missing', `App ${name} does not exist`, 'See your apps with: apps:list', {
     exit: 20,

@@ -1,10 +1,10 @@
 import { crashAt } from '../deploy/crash.ts'
 import { respread } from '../deploy/deploy.ts'
 import { imageTag } from '../deploy/image.ts'
-import { refuseGone, renaming } from '../deploy/rename.ts'
+import { refuseMoved, renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
 import { removeSites } from '../deploy/site.ts'
-import { appMissing, Cancelled } from '../errors.ts'
+import { appMissing, Cancelled, nameTaken } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
 import { cloneApp } from './clone.ts'
@@ -74,8 +74,10 @@ async function rename(
   rooms: Rooms,
 ): Promise<App> {
   const { store, pushes } = rooms
+  // Whoever has the name already is not waited for.
+  if (findApp(to, rooms)) throw nameTaken()
   const work = async () => {
-    refuseGone(app, rooms)
+    refuseMoved(app, rooms)
     const begun = store.transaction(() => {
       renaming.refuse(to, rooms)
       const begun = renaming.begin(app, to, rooms)
@@ -98,7 +100,7 @@ async function rename(
 async function destroy(app: App, call: Call, rooms: Rooms): Promise<void> {
   await rooms.attempts.cancel(app.name)
   await rooms.queue.exclusive(app.name, `the end of ${app.name}`, call, async () => {
-    refuseGone(app, rooms)
+    refuseMoved(app, rooms)
     await rooms.hooks.beforeDestroy({ app }, call)
     if (call.signal.aborted) throw new Cancelled('Cancelled; nothing was destroyed.')
     rooms.store.apps.retire(app.name) // From here it only goes forward; reconcile finishes after a kill.
@@ -157,7 +159,7 @@ async function destroyRest(app: App, rooms: Rooms): Promise<void> {
 export async function stopApp(app: App, call: Call, rooms: Rooms): Promise<void> {
   const { store } = rooms
   await rooms.queue.exclusive(app.name, `ps:stop ${app.name}`, call, async () => {
-    refuseGone(app, rooms)
+    refuseMoved(app, rooms)
     await rooms.routes
       .point(app, { containers: [], release: undefined }, call)
       .catch(async (error: unknown) => {

@@ -1,7 +1,7 @@
 import { adopt } from '../deploy/adopt.ts'
 import { crashAt } from '../deploy/crash.ts'
 import { exclusive } from '../deploy/exclusive.ts'
-import { refuseGone, renaming } from '../deploy/rename.ts'
+import { refuseMoved, renaming } from '../deploy/rename.ts'
 import { Cancelled } from '../errors.ts'
 import type { App, AppName, Call, Step } from '../types.ts'
 import { finishDestroy } from './apps.ts'
@@ -28,7 +28,7 @@ export async function cloneApp(
   rooms: Rooms,
 ): Promise<App> {
   return rooms.queue.exclusive(from.name, `the cloning of ${from.name}`, call, async () => {
-    refuseGone(from, rooms)
+    refuseMoved(from, rooms)
     const { app, step } = rooms.store.transaction(() => begin(from, to, rooms))
     const attempt = { kind: 'deploy', what: 'apps:clone' } as const
     await exclusive({ app, attempt, call }, rooms, call =>

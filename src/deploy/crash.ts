@@ -41,11 +41,16 @@ export const crashPoints = [
 
 export type CrashPoint = (typeof crashPoints)[number]
 
-/** Ends the process with SIGKILL, once, at the point that the settings of a sandbox name. Everywhere else it does nothing. */
+/** Ends the process with SIGKILL, once each, at the points that the settings of a sandbox name. Everywhere else it does nothing. */
 export function crashAt(point: CrashPoint, { crash, data }: Settings): void {
-  if (crash !== point) return
-  const done = join(data, `crashed-at-${point.replace(':', '-')}`)
+  if (!crash?.split(',').includes(point)) return
+  const done = crashedAt(point, data)
   if (existsSync(done)) return
   writeFileSync(done, '')
   process.kill(process.pid, 'SIGKILL')
+}
+
+/** The file that tells that it was done. */
+export function crashedAt(point: CrashPoint, data: string): string {
+  return join(data, `crashed-at-${point.replace(':', '-')}`)
 }

@@ -5,7 +5,7 @@ import type { App, Call } from '../types.ts'
 import type { NewAttempt } from './attempts.ts'
 import { NotReady } from './checks.ts'
 import { collectImages } from './image.ts'
-import { refuseGone } from './rename.ts'
+import { refuseMoved } from './rename.ts'
 
 export interface Change {
   readonly app: App
@@ -27,7 +27,7 @@ export async function exclusive<T>(
         call,
         () => {
           begin()
-          refuseGone(app, rooms)
+          refuseMoved(app, rooms)
           return work(call)
         },
       )

@@ -4,14 +4,14 @@ import { UserError } from '../errors.ts'
 import type { Push, RefUpdate } from '../git/push.ts'
 import type { App, AppName, Call } from '../types.ts'
 import { deploy } from './deploy.ts'
-import { refuseGone } from './rename.ts'
+import { refuseMoved } from './rename.ts'
 
 const heads = 'refs/heads/'
 const tags = 'refs/tags/'
 
 /** What a push means, decided before any ref is taken. Throws UserError to reject it whole. */
 export async function acceptPush(app: App, push: Push, call: Call, rooms: Rooms): Promise<void> {
-  refuseGone(app, rooms)
+  refuseMoved(app, rooms)
   const branches = push.refs.filter(each => each.name.startsWith(heads))
   refuseStrays(push.refs, branches)
   const deployBranch = deployBranchOf(app.name, rooms) ?? firstBranch(branches)

@@ -75,7 +75,7 @@ export const renaming = {
 }
 
 /** The app, if it is there by its name still. UserErrors `app-renamed`, `app-missing`. */
-export function refuseGone(app: App, { store }: Pick<Rooms, 'store'>): void {
+export function refuseMoved(app: App, { store }: Pick<Rooms, 'store'>): void {
   const now = store.apps.list().find(each => each.id === app.id && !each.retired)
   if (!now) throw appMissing(app.name)
   if (now.name !== app.name) throw renamedTo(app.name, now.name)

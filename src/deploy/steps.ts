@@ -48,12 +48,17 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   const app = store.apps.find(step.app)
   if (!now || !app) return
   const { release, tags = [], site } = now.data as RolloutData
-  await rooms.routes
-    .pointBack(app, ownCall(rooms))
-    .catch((err: unknown) => log.warn({ err }, 'the proxy is told when it is back'))
+  const isBack = await rooms.routes.pointBack(app, ownCall(rooms)).then(
+    () => true,
+    (err: unknown) => {
+      log.warn({ err }, 'the proxy is told when it is back')
+      return false
+    },
+  )
   crashAt('undo:pointed', rooms.settings)
   const begun = store.containers.of(step.app).filter(each => each.state === 'starting')
-  if (now.phase === 'pointing') await drain(begun, rooms, { mostMs: 5_000 })
+  // A pointing or a trial may have led somebody to them.
+  if (isBack) await drain(begun, rooms, { mostMs: 5_000 })
   await Promise.all(begun.map(each => engine.remove(each.name)))
   for (const each of begun) store.containers.remove(each.id)
   const tasks = (await containersOf(step.app, rooms)).filter(

@@ -1,4 +1,4 @@
-import { appMissing, UserError } from '../errors.ts'
+import { appMissing, nameTaken } from '../errors.ts'
 import type { App, AppName } from '../types.ts'
 import type { Ground } from './ground.ts'
 import type { Apps } from './store.ts'
@@ -30,13 +30,13 @@ export function openApps({ prepare, now }: Ground): Apps {
     add(name) {
       const row = add.get(name, now().getTime())
       if (row) return app(row)
-      throw new UserError('name-taken', 'Name is already taken', 'See your apps with: apps:list')
+      throw nameTaken()
     },
     rename(name, to) {
       if (!find.get(name)) throw appMissing(name)
       const row = name === to ? undefined : rename.get(to, name)
       if (row) return app(row)
-      throw new UserError('name-taken', 'Name is already taken', 'See your apps with: apps:list')
+      throw nameTaken()
     },
     retire(name) {
       if (!retire.run(name).changes) throw appMissing(name)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 import { t } from 'tap'
 
-import { refuseGone, renaming } from '../../src/deploy/rename.ts'
+import { refuseMoved, renaming } from '../../src/deploy/rename.ts'
 import type { UserError } from '../../src/errors.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
 import type { AppName, Route } from '../../src/types.ts'
@@ -69,9 +69,9 @@ t.test('while an app gets another name, whoever comes by either waits', async t 
   gate.resolve()
   await Promise.all([renamed, byOld, byNew, change])
   t.strictSame(said.toSorted(), ['changed', 'settled', 'shop is called blog now; nothing was changed.'])
-  t.throws(() => refuseGone(old, rooms), { code: 'app-renamed' })
+  t.throws(() => refuseMoved(old, rooms), { code: 'app-renamed' })
   await core.apps.create(shop, calling())
-  t.throws(() => refuseGone(old, rooms), { code: 'app-renamed' }, 'another app of the name is not meant')
+  t.throws(() => refuseMoved(old, rooms), { code: 'app-renamed' }, 'another app of the name is not meant')
 })
 
 t.test('an end or a stop that waited for a renaming does nothing to whoever has the name then', async t => {
@@ -90,7 +90,7 @@ t.test('an end or a stop that waited for a renaming does nothing to whoever has 
 })
 
 t.test('two apps may swap their names one after the other', async t => {
-  const { core } = workshop(t, { engine: emptyEngine })
+  const { core, rooms } = workshop(t, { engine: emptyEngine })
   const [first, second] = await Promise.all([shop, blog].map(each => core.apps.create(each, calling())))
   const swapped = await Promise.allSettled([
     core.apps.rename(shop, blog, { rollout: false }, calling()),
@@ -100,6 +100,15 @@ t.test('two apps may swap their names one after the other', async t => {
     swapped.map(each => each.status),
     ['rejected', 'rejected'],
   )
+  const change = Promise.withResolvers<void>()
+  const busy = rooms.queue.exclusive(blog, 'a change', calling(), () => change.promise)
+  await t.rejects(
+    core.apps.rename(shop, blog, { rollout: false }, calling()),
+    { code: 'name-taken' },
+    'at once',
+  )
+  change.resolve()
+  await busy
   await core.apps.rename(shop, 'spare' as AppName, { rollout: false }, calling())
   await core.apps.rename(blog, shop, { rollout: false }, calling())
   t.equal(core.apps.get('spare').id, first!.id)
