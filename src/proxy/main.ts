@@ -10,10 +10,11 @@ import { type Certificates, openCertificates, refuseBroken } from './certificate
 import { openControl, type Verb } from './control.ts'
 import { allOf } from './crossing.ts'
 import { answerMs, type Fleet, openFleet } from './fleet.ts'
+import { type Kept, keepOnDisk, type Part } from './kept.ts'
 import { openLedger } from './ledger.ts'
 import { usualLimits } from './limits.ts'
 import { keepSecrets } from './secrets.ts'
-import { openSnapshot, type Snapshot } from './snapshot.ts'
+import { openSnapshot } from './snapshot.ts'
 import { takeSockets } from './sockets.ts'
 import { openTable, type Table } from './table.ts'
 import { sumOf, type TrialCounts } from './trial.ts'
@@ -21,7 +22,7 @@ import { sumOf, type TrialCounts } from './trial.ts'
 /** `davit proxy`: serves from its snapshot at once, takes the daemon's word when it comes, ends on SIGTERM or with its supervisor. */
 export async function proxy(settings: Settings): Promise<void> {
   const log = openLog('proxy')
-  const told = untilTold()
+  const end = untilEnd()
   const dir = join(settings.data, 'proxy')
   // The daemon's group reads the logs, nobody else.
   process.umask(0o027)
@@ -49,16 +50,20 @@ export async function proxy(settings: Settings): Promise<void> {
     workers: () => fleet.size(),
     log,
   })
-  const change = changes(known, snapshot, { log, follow: ledger.follow })
+  const told = () => ({
+    routes: known.table.routes(),
+    certificates: known.certificates.all(),
+    options: known.options,
+  })
+  const kept = keepOnDisk(told, snapshot, log)
+  const change = changes(known, { kept, follow: ledger.follow })
   const fleet = openFleet({
     workers: settings.workers,
     sockets,
     limits: usualLimits,
     state: () => ({
       host: settings.httpListen.host,
-      routes: known.table.routes(),
-      certificates: known.certificates.all(),
-      options: known.options,
+      ...told(),
       secrets: secrets.now(),
     }),
     ledger,
@@ -70,9 +75,10 @@ export async function proxy(settings: Settings): Promise<void> {
     log.info(`serving ${known.table.routes().length} apps with ${settings.workers} workers`),
   )
 
-  log.info(`the proxy ends: ${await told}`)
+  log.info(`the proxy ends: ${await end}`)
   secrets.stop()
   await control.close()
+  await kept.close()
   await fleet.stop()
   sockets.http.close()
   sockets.https?.close()
@@ -99,7 +105,7 @@ interface Change {
   apply(known: Known): void
   /** Told to the workers. */
   readonly order: Verb
-  readonly keeps: readonly ('routes' | 'certificates' | 'options')[]
+  readonly keeps: readonly Part[]
   readonly value?: unknown
 }
 
@@ -180,24 +186,14 @@ function sound(certificates: readonly Certificate[], refuse: (why: string) => vo
 }
 
 /** One change after another: into every worker, then onto the disk. */
-function changes(
-  known: Known,
-  snapshot: Snapshot,
-  { log, follow }: { log: Logger; follow: (order: Verb) => void },
-) {
+function changes(known: Known, { kept, follow }: { kept: Kept; follow: (order: Verb) => void }) {
   let last: Promise<unknown> = Promise.resolve()
   return ({ apply, order, keeps, value }: Change, workers: Fleet): Promise<unknown> => {
     const next = last.then(async () => {
       apply(known)
       const said = await workers.ask(order)
       follow(order)
-      // Traffic already goes the new way. The daemon tells everything again when the proxy restarts.
-      const lost = (error: unknown) => log.error(`what was told is not on the disk: ${messageOf(error)}`)
-      if (keeps.includes('routes')) await snapshot.saveRoutes(known.table.routes()).catch(lost)
-      if (keeps.includes('certificates')) {
-        await snapshot.saveCertificates(known.certificates.all()).catch(lost)
-      }
-      if (keeps.includes('options')) await snapshot.saveOptions(known.options).catch(lost)
+      await kept.keep(keeps)
       return order.verb === 'point' ? closed(said) : value
     })
     last = next.catch(() => {})
@@ -234,7 +230,7 @@ async function answer(request: Verb, fleet: Fleet): Promise<unknown> {
 }
 
 /** Why the proxy ends. The channel's end means that the supervisor is gone. */
-function untilTold(): Promise<string> {
+function untilEnd(): Promise<string> {
   return new Promise(resolve => {
     const tell = (why: string) => {
       process.off('disconnect', orphaned)
