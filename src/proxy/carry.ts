@@ -5,6 +5,7 @@ import { dial } from './dial.ts'
 import { Answer } from './exchange.ts'
 import { blame } from './fault.ts'
 import type { Limits } from './limits.ts'
+import { openReader } from './reader.ts'
 import type { Dress } from './site.ts'
 import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
@@ -82,9 +83,10 @@ export function openCarry(upstream: Upstream): Carry {
       while (kept && !kept.usable) kept = idle.pop()
       if (kept) return start(kept, carrying)
       const failed = (why: string) => blame(carrying.trip, why)
-      void dial(upstream, carrying.limits.connectMs, failed).then(socket => {
+      const reader = openReader()
+      void dial(upstream, carrying.limits.connectMs, failed, reader).then(socket => {
         const { visitor, done } = carrying
-        if (socket && !visitor.closed) return start(new Connection(socket, { put, gone }), carrying)
+        if (socket && !visitor.closed) return start(new Connection(socket, reader, { put, gone }), carrying)
         socket?.destroy()
         done(visitor.closed ? 'answered' : 'again')
       })

@@ -111,7 +111,7 @@ export class Compressing implements Visitor {
   }
 
   endWhole(body: Buffer) {
-    if (this.coded) this.coded.end(body)
+    if (this.coded) this.coded.end(Buffer.from(body))
     else this.to.endWhole(body)
   }
 

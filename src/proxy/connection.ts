@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net'
 
 import { faultOf } from './fault.ts'
+import type { Reader } from './reader.ts'
 import { BadReply, Reply, type ReplyListener } from './reply.ts'
 
 /** A request that a connection carries. */
 export interface Exchange extends ReplyListener {
   readonly method: string
+  /** Before bytes are taken, and after. True: some of them still wait for the client, in the memory that they came in. */
+  onArrival(): void
+  onPassed(): boolean
   /** The connection is gone, or said nonsense. `untouched`: it had served before, and nothing of an answer has come. */
   onBroken(why: string, untouched: boolean): void
   /** The deadline is over. */
@@ -32,11 +36,11 @@ export class Connection {
   private sound = true
   private reset = false
 
-  constructor(socket: Socket, owner: Owner) {
+  constructor(socket: Socket, reader: Reader, owner: Owner) {
     this.socket = socket
     this.owner = owner
     let why = 'closed the connection'
-    socket.on('data', (chunk: Buffer) => this.hear(chunk))
+    reader.ear = bytes => this.hear(bytes)
     socket.on('error', error => {
       why = faultOf(error)
       this.reset = true
@@ -96,11 +100,15 @@ export class Connection {
     this.socket.destroy()
   }
 
-  private hear(chunk: Buffer) {
+  private hear(chunk: Buffer): boolean {
     const { reply, exchange } = this
     // Nobody has asked: whatever it is, it must not be taken for the answer to the next request.
-    if (!reply || !exchange) return this.close()
+    if (!reply || !exchange) {
+      this.close()
+      return false
+    }
     this.touched = true
+    exchange.onArrival()
     try {
       if (!reply.take(chunk)) this.sound = false
     } catch (error) {
@@ -109,7 +117,9 @@ export class Connection {
       exchange.onBroken('gave an answer that is no proper HTTP', false)
       this.close()
     }
+    const waits = exchange.onPassed()
     if (!this.sound && this.exchange === undefined) this.close()
+    return waits
   }
 
   private ended(why: string) {

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream'
+
 import type { Asked } from './asked.ts'
 import type { Carrying, Outcome } from './carry.ts'
 import type { Connection, Exchange } from './connection.ts'
@@ -10,6 +12,9 @@ import type { Visitor } from './visitor.ts'
 /** Bytes of an answer that wait for the client; then the upstream waits too. */
 const heldMost = 256 * 1024
 
+/** A body that comes in one piece up to this size is copied on its way. */
+const smallMost = 16 * 1024
+
 /** One request on one connection: what it says, and its answer passed to the client at the client's pace. */
 export class Answer implements Exchange {
   readonly method: string
@@ -20,6 +25,10 @@ export class Answer implements Exchange {
   /** Length of the answer's body, where it is said. */
   private whole: number | undefined
   private flowing = false
+  /** Pieces of the body that have come at once are gathered, and go in one write to the kernel. */
+  private gathering: Writable | undefined
+  /** The client has all that came before, so that these need not be copied. */
+  private lends = false
   private resume: (() => void) | undefined
   private held = false
 
@@ -40,6 +49,18 @@ export class Answer implements Exchange {
       tooMuch: () => (visitor.begun ? visitor.cut() : this.giveUp('large')),
       broken: () => this.connection.close(),
     })
+  }
+
+  onArrival() {
+    this.gathering = undefined
+  }
+
+  onPassed(): boolean {
+    const out = this.gathering
+    if (out === undefined) return false
+    if (!out.writableEnded) out.uncork()
+    this.wait()
+    return this.lends && out.writableLength > 0
   }
 
   onInterim({ status, fields }: ReplyHead) {
@@ -69,16 +90,28 @@ export class Answer implements Exchange {
     if (this.settled) return
     visitor.bytes += chunk.length
     // Most answers are small and come in one piece: they go in one piece.
-    if (!this.flowing && chunk.length === this.whole) {
+    if (!this.flowing && chunk.length === this.whole && chunk.length <= smallMost) {
       this.flowing = true
       visitor.endWhole(chunk)
       return
     }
     this.flowing = true
-    const room = visitor.out.write(chunk)
+    const { out } = visitor
+    if (this.gathering === undefined) {
+      this.gathering = out
+      this.lends = out.writableLength === 0
+      out.cork()
+    }
+    // Of what waits, a copy does: the memory that it came in may be far larger.
+    out.write(this.lends ? chunk : Buffer.from(chunk))
     this.connection.deadline = performance.now() + limits.streamIdleMs
+  }
+
+  /** Where the client is slower than the upstream, that waits too. */
+  private wait() {
+    const { visitor, limits } = this.to
     // A stream says no to every large piece, though the kernel has taken it already.
-    if (room || visitor.out.writableLength < heldMost) return
+    if (this.settled || visitor.out.writableLength < heldMost) return
     // What had come already is still read to its end.
     if (this.held) return
     this.held = true

@@ -11,6 +11,7 @@ export interface ReplyListener {
   /** 1xx, but for 101. */
   onInterim(head: ReplyHead): void
   onHead(head: ReplyHead, framing: { readonly length: number | undefined }): void
+  /** The memory of `chunk` is lent: until the bytes have been taken, or longer where that is said (`Exchange`). */
   onBody(chunk: Buffer): void
   onEnd(trailers: readonly string[]): void
 }
@@ -111,7 +112,8 @@ export class Reply {
     const at = whole.indexOf(end, 0, 'latin1')
     if (at > longest || (at === -1 && whole.length > longest + end.length - 1)) throw new BadReply('too long')
     if (at === -1) {
-      this.held = whole
+      // What comes next may come into the same memory.
+      this.held = whole === bytes ? Buffer.from(bytes) : whole
       return undefined
     }
     this.held = undefined
@@ -196,7 +198,7 @@ export class Reply {
   private readTrailers(bytes: Buffer): Buffer | undefined {
     const whole = this.held === undefined ? bytes : Buffer.concat([this.held, bytes])
     if (whole.length < 2) {
-      this.held = whole
+      this.held = Buffer.from(whole)
       return undefined
     }
     if (whole[0] === 0x0d && whole[1] === 0x0a) {

@@ -42,7 +42,7 @@ export interface Visitor {
   begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions): void
   /** Sends the head now, before there is anything of the body. */
   flush(): void
-  /** Ends the answer with its whole body. */
+  /** Ends the answer with its whole body, a small one, of which a copy is taken. */
   endWhole(body: Buffer): void
   /** Ends the answer with trailers after its body. */
   endWith(trailers: readonly string[]): void

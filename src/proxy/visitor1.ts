@@ -125,8 +125,7 @@ export class Visitor1 implements Visitor {
 
   endWhole(body: Buffer) {
     // As text it goes out with the head, in one write to the kernel.
-    if (body.length <= 16_384) this.res.end(body.toString('latin1'), 'latin1')
-    else this.res.end(body)
+    this.res.end(body.toString('latin1'), 'latin1')
   }
 
   endWith(trailers: readonly string[]) {

@@ -112,7 +112,7 @@ export class Visitor2 implements Visitor, Flow {
   }
 
   endWhole(body: Buffer) {
-    this.out.end(body)
+    this.out.end(Buffer.from(body))
   }
 
   endWith(trailers: readonly string[]) {

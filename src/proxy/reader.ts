@@ -1,0 +1,42 @@
+import type { OnReadOpts } from 'node:net'
+
+/** What a fresh connection reads at once, and what one reads that has much to say. */
+const least = 16 * 1024
+const most = 256 * 1024
+
+/** Takes bytes as they come; true: what it was given is still needed. */
+export type Ear = (bytes: Buffer) => boolean
+
+export interface Reader extends OnReadOpts {
+  /** Whoever listens. While that is nobody, what comes is lost. */
+  ear: Ear | undefined
+}
+
+/**
+ * Reads a connection into the same memory again and again. Node's own way takes new memory for every read, and with large answers the
+ * collector then costs as much as all the rest. What the client has not been sent when the next bytes may come keeps its memory, and they
+ * get another.
+ */
+export function openReader(): Reader {
+  let memory = Buffer.allocUnsafeSlow(least)
+  let lent = false
+  /** It was filled to its end: there may be more where that came from. */
+  let full = false
+
+  const reader: Reader = {
+    ear: undefined,
+    buffer: () => {
+      if (full && memory.length < most) memory = Buffer.allocUnsafeSlow(memory.length * 4)
+      else if (lent) memory = Buffer.allocUnsafeSlow(memory.length)
+      lent = false
+      full = false
+      return memory
+    },
+    callback: length => {
+      full = length === memory.length
+      lent = reader.ear?.(memory.subarray(0, length)) ?? false
+      return true
+    },
+  }
+  return reader
+}
