@@ -224,9 +224,11 @@ keep_apps_alive() {
 
 make_users() {
   local user
-  for user in davit davit-proxy; do
+  for user in davit davit-proxy davit-plugin; do
     id "$user" >/dev/null 2>&1 || useradd --system --user-group --home-dir "$data" --no-create-home --shell /usr/sbin/nologin "$user"
   done
+  # Executable plugins run as davit-plugin: what they share with the daemon is its group's.
+  usermod --append --groups davit-plugin davit
   usermod --append --groups "$(stat -c %G "$(readlink -f /var/run/docker.sock)")" davit
 }
 
@@ -616,7 +618,7 @@ remove() {
 
 remove_data() {
   rm -rf -- "$data" /etc/davit "$log"
-  for user in davit davit-proxy; do
+  for user in davit davit-proxy davit-plugin; do
     ! id "$user" >/dev/null 2>&1 || userdel "$user"
   done
 }

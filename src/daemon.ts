@@ -12,7 +12,7 @@ import { createCore } from './core/core.ts'
 import { createEvents } from './core/events.ts'
 import { kvOf } from './core/kv.ts'
 import { createOperations } from './core/operations.ts'
-import { placesOf, sweepPlugins } from './core/plugins.ts'
+import { executablesOf, placesOf, sweepPlugins } from './core/plugins.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
 import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
@@ -72,6 +72,7 @@ export async function serve(
       data: join(settings.data, 'plugins'),
       commands: commands.map(each => each.name),
       kv: name => kvOf(name, store),
+      executables: executablesOf(log),
       log,
       signal,
       fault: (name, reason) =>

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -8,6 +8,7 @@ import { UserError } from './errors.ts'
 import { type Kept, keep } from './keep.ts'
 import { type HeldSocket, openSocket, orNoHttps } from './listen.ts'
 import type { Logger } from './log.ts'
+import { alive, read, startOf } from './pid.ts'
 import { type Listen, plainEnv, root, type Settings, settingsEnv } from './settings.ts'
 
 /** Until a child is started again. Everybody's requests wait for the proxy, so it never waits long. */
@@ -115,10 +116,7 @@ interface Launch {
 /** The IPC channel says nothing: its end tells the child that we are gone. */
 function launch(program: string, command: string, { sockets, user, settings }: Launch): ChildProcess {
   const words = [process.execPath, program, command]
-  // Node would leave the user's other groups (docker) out.
-  const as = user
-    ? ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--', ...words]
-    : words
+  const as = user ? [...becoming(user, command), ...words] : words
   const home = user ? { HOME: settings.data, USER: user.name, LOGNAME: user.name } : {}
   return spawn(as[0]!, as.slice(1), {
     stdio: ['inherit', 'inherit', 'inherit', ...sockets.map(each => each.fd), 'ipc'],
@@ -131,6 +129,12 @@ function launch(program: string, command: string, { sockets, user, settings }: L
       LISTEN_FDNAMES: sockets.map(each => each.name).join(':'),
     },
   })
+}
+
+/** Node would leave the user's other groups (docker) out. The daemon runs executable plugins as yet another user, and ends them. */
+function becoming({ uid, gid }: User, command: string): string[] {
+  const caps = command === 'serve' ? ['inh', 'ambient'].map(set => `--${set}-caps=+setuid,+setgid,+kill`) : []
+  return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', ...caps, '--']
 }
 
 /**
@@ -212,29 +216,6 @@ async function untilEnded(path: string, command: string): Promise<void> {
       )
     }
     await pause(100)
-  }
-}
-
-/** The living process that a pid file names. A file may also say when the process began, for pids come again. */
-function alive(path: string): number | undefined {
-  const [pid, began] = read(path).trim().split(' ')
-  if (!pid || !/^[1-9]\d*$/.test(pid) || Number(pid) === process.pid) return undefined
-  const start = startOf(Number(pid))
-  return start && (!began || began === start) ? Number(pid) : undefined
-}
-
-/** When a process began, in ticks after boot; '' when there is none (proc(5), field 22 of stat). */
-function startOf(pid: number): string {
-  const stat = read(`/proc/${pid}/stat`)
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' ? '' : (fields[19] ?? '')
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }
 

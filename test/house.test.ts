@@ -35,6 +35,7 @@ const floors: Readonly<Record<string, number>> = {
     'listen.ts': 0,
     'outbound.ts': 0,
     'keep.ts': 0,
+    'pid.ts': 0,
     'rest.ts': 0,
     'seal.ts': 0,
     'self-signed.ts': 0,

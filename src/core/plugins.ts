@@ -1,8 +1,12 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { unpack, usualArchive } from '../deploy/unpack.ts'
+import type { Logger } from '../log.ts'
+import type { Executables } from '../plugin/executable.ts'
 import { type Place, placesIn } from '../plugin/load.ts'
-import { programVersion, root } from '../settings.ts'
+import { findPluginUser } from '../plugin/user.ts'
+import { plainEnv, programVersion, root } from '../settings.ts'
 import type { Rooms } from './rooms.ts'
 
 /** Where an installed plugin's versions lie, each in a folder called after its commit. */
@@ -18,15 +22,14 @@ export function sweepPlugins({ settings, store }: Pick<Rooms, 'settings' | 'stor
   for (const name of readdirSync(folder)) {
     if (name.startsWith('.')) rmSync(join(folder, name), { recursive: true, force: true })
     else
-      for (const version of versionsIn(join(folder, name)))
-        if (version !== commits.get(name))
-          rmSync(join(folder, name, version), { recursive: true, force: true })
+      for (const each of leftIn(join(folder, name)))
+        if (each !== commits.get(name)) rmSync(join(folder, name, each), { recursive: true, force: true })
   }
 }
 
-/** Beside a plugin's own folder, `data`. */
-function versionsIn(folder: string): readonly string[] {
-  return readdirSync(folder).filter(name => /^[0-9a-f]{40,64}$/.test(name))
+/** Beside a plugin's own folder, `data`: its versions, and copies of sources for programs that ran. */
+function leftIn(folder: string): readonly string[] {
+  return readdirSync(folder).filter(name => /^(?:[0-9a-f]{40,64}$|\.)/.test(name))
 }
 
 /** Every plugin that is there: those that came with Davit first. */
@@ -52,4 +55,17 @@ export function placesOf({
     records.map(({ name, disabled, fault }) => [name, disabled ? 'it is disabled' : fault] as const),
   )
   return [...own, ...installed].map(place => ({ ...place, off: offs.get(place.name) }))
+}
+
+/** How programs of plugins are run here. */
+export function executablesOf(log: Logger): Executables {
+  const user = findPluginUser()
+  if (!user)
+    log.info('executable plugins run as the daemon itself: it cannot run them as the user davit-plugin here')
+  return {
+    user,
+    env: plainEnv(),
+    checkout: (source, folder, signal) =>
+      unpack(source.archive({ signal }), { folder, signal, others: 'skip', most: usualArchive }),
+  }
 }

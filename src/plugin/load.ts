@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 import { messageOf } from '../errors.ts'
 import type { Plugin } from './define.ts'
+import { type Executables, readExecutable } from './executable.ts'
 import { hookNames } from './hooks.ts'
 import { asPlugin } from './trail.ts'
 
@@ -30,7 +31,7 @@ export function placesIn(folder: string, version: string): Place[] {
 }
 
 /** Reads plugins. Never throws: what is wrong with a plugin is its own affair. */
-export function createReader(): (place: Place) => Promise<Read> {
+export function createReader(executables: Executables): (place: Place) => Promise<Read> {
   mapModules()
   // Node keeps what it imported once, a failure too: each reading of a folder has modules of its own.
   const readings = new Map<string, number>()
@@ -38,23 +39,26 @@ export function createReader(): (place: Place) => Promise<Read> {
     const reading = (readings.get(place.folder) ?? 0) + 1
     readings.set(place.folder, reading)
     try {
-      return await readModule(place, reading)
+      const plugin = isFile(join(place.folder, 'plugin.json'))
+        ? readExecutable(place, executables)
+        : await readModule(place, reading)
+      const reason = faultOf(plugin)
+      return reason === undefined ? { plugin } : { reason }
     } catch (error) {
       return { reason: messageOf(error) }
     }
   }
 }
 
-async function readModule({ name, folder, origin }: Place, reading: number): Promise<Read> {
-  if (!isFile(join(folder, 'index.ts'))) return { reason: 'it has neither an index.ts nor a plugin.json' }
+async function readModule({ name, folder, origin }: Place, reading: number): Promise<Plugin> {
+  if (!isFile(join(folder, 'index.ts'))) throw new Error('it has neither an index.ts nor a plugin.json')
   const loading = asPlugin(name, 'load', () => importAnew(folder, reading))
   const { default: given } = await Promise.race([loading, tooLate()])
   if (!given || typeof given !== 'object')
-    return { reason: 'index.ts has no default export made by definePlugin' }
+    throw new Error('index.ts has no default export made by definePlugin')
   if (origin === 'davit' && given.name !== name)
-    return { reason: `it calls itself ${given.name}, but its folder is ${name}` }
-  const reason = faultOf(given)
-  return reason === undefined ? { plugin: { ...given, name } } : { reason }
+    throw new Error(`it calls itself ${given.name}, but its folder is ${name}`)
+  return { ...given, name }
 }
 
 /** Why a plugin cannot take part, whatever it is written in. */

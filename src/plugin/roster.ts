@@ -7,6 +7,7 @@ import { type Arranged, arrange } from './arrange.ts'
 import type { Core } from './core.ts'
 import type { Kv, Plugin } from './define.ts'
 import type { Member } from './driver.ts'
+import type { Executables } from './executable.ts'
 import { hookNames } from './hooks.ts'
 import { createReader, type Place, type Read } from './load.ts'
 import { openShift, type Shift } from './shift.ts'
@@ -52,6 +53,7 @@ export interface RosterOptions {
   /** Names of the commands that Davit has itself. */
   readonly commands: readonly string[]
   readonly kv: (plugin: string) => Kv
+  readonly executables: Executables
   readonly log: Logger
   /** Aborts when the daemon is asked to end. */
   readonly signal: AbortSignal
@@ -69,7 +71,7 @@ interface Entry {
 
 export function openRoster(options: RosterOptions): Roster {
   const { log, commands, fault = () => undefined } = options
-  const read = createReader()
+  const read = createReader(options.executables)
   const entries = new Map<string, Entry>()
   const given: { core?: CoreOf } = {}
   let members: readonly Member[] = []
@@ -209,6 +211,7 @@ function standing({ place, plugin }: Entry, reasonOf: (name: string) => string |
 }
 
 function contextOf(name: string, { data, kv, log, signal }: RosterOptions, core: CoreOf): Member['context'] {
+  mkdirSync(join(data, name), { recursive: true, mode: 0o711 })
   const dir = join(data, name, 'data')
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   return { core: core(name), kv: kv(name), dir, log: log.child({ plugin: name }), signal }

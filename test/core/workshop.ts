@@ -23,7 +23,7 @@ import { openRoster } from '../../src/plugin/roster.ts'
 import { plainEnv, readSettings } from '../../src/settings.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { AppName, Call, Certificate, Identity, Out, Route } from '../../src/types.ts'
-import { keptInMemory } from '../plugin/rostered.ts'
+import { executables, keptInMemory } from '../plugin/rostered.ts'
 
 export const shop = 'shop' as AppName
 export const blog = 'blog' as AppName
@@ -64,6 +64,7 @@ export function workshop(
     data: join(dir, 'plugins'),
     commands: [],
     kv: keptInMemory(),
+    executables,
     log,
     signal: ended.signal,
   })

@@ -1,10 +1,13 @@
 import pino from 'pino'
 import type { Test } from 'tap'
 
+import { unpack, usualArchive } from '../../src/deploy/unpack.ts'
 import type { Core } from '../../src/plugin/core.ts'
 import type { Kv } from '../../src/plugin/define.ts'
+import type { Executables } from '../../src/plugin/executable.ts'
 import { placesIn } from '../../src/plugin/load.ts'
 import { openRoster, type Roster, type RosterOptions } from '../../src/plugin/roster.ts'
+import { plainEnv } from '../../src/settings.ts'
 
 export interface Rostered extends Pick<Roster, 'members'> {
   readonly roster: Roster
@@ -21,6 +24,7 @@ export async function rostered(
     data: data ?? t.testdir(),
     commands: ['apps:list'],
     kv: keptInMemory(),
+    executables,
     log: pino({ level: 'silent' }),
     signal: new AbortController().signal,
     ...more,
@@ -32,6 +36,14 @@ export async function rostered(
   const refused = () =>
     roster.list().flatMap(({ name, off }) => (off === undefined ? [] : [{ name, reason: off }]))
   return { roster, members: roster.members, refused }
+}
+
+/** As the daemon itself runs them where it has no other user for them. */
+export const executables: Executables = {
+  user: undefined,
+  env: plainEnv(),
+  checkout: (source, folder, signal) =>
+    unpack(source.archive({ signal }), { folder, signal, others: 'skip', most: usualArchive }),
 }
 
 /** For each name values of its own. */

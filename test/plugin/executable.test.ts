@@ -1,0 +1,361 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+import { type Test, t } from 'tap'
+import tar from 'tar-stream'
+
+import { createDriver } from '../../src/plugin/driver.ts'
+import type { ReleaseEvent } from '../../src/plugin/hooks.ts'
+import type { Source } from '../../src/types.ts'
+import { calling, shop } from '../core/workshop.ts'
+import { rostered } from './rostered.ts'
+
+const app = { id: 1, name: shop, createdAt: new Date(0), retired: false }
+const released = { app, process: 'web' } as ReleaseEvent & { process: string }
+
+t.test('a program gets the hook, the event and the value as JSON, and answers with a patch', async t => {
+  const { driver, dir } = await plugin(t, {
+    'hooks/shapeEnv': sh('cat > got; echo \'{"CACHE_URL": "redis://x", "DEBUG": null}\''),
+  })
+  t.strictSame(await driver.shapeEnv({ DEBUG: '1', A: 'b' }, released, calling()), {
+    A: 'b',
+    CACHE_URL: 'redis://x',
+  })
+  t.match(JSON.parse(await readFile(join(dir, 'got'), 'utf8')), {
+    hook: 'shapeEnv',
+    event: { app: { name: 'shop' }, process: 'web' },
+    value: { DEBUG: '1', A: 'b' },
+  })
+})
+
+t.test('it may stop reading early, and say nothing', async t => {
+  const { driver } = await plugin(t, { 'hooks/shapeEnv': sh('exit 0') })
+  const env = { A: 'x'.repeat(1 << 20) }
+  t.strictSame(await driver.shapeEnv(env, released, calling()), env)
+})
+
+t.test('secrets are on stdin alone, and the environment is clean', async t => {
+  const { driver, dir } = await plugin(t, {
+    'hooks/shapeEnv': sh('cat >/dev/null; env > env; tr "\\0" " " < /proc/$$/cmdline > argv'),
+  })
+  process.env.DAVIT_TEST_SECRET = 'hush'
+  t.teardown(() => Reflect.deleteProperty(process.env, 'DAVIT_TEST_SECRET'))
+  await driver.shapeEnv({ PASSWORD: 'hush' }, released, calling())
+  const env = await readFile(join(dir, 'env'), 'utf8')
+  t.notMatch(env + (await readFile(join(dir, 'argv'), 'utf8')), /hush/)
+  t.match(env, /^DAVIT_HOOK=shapeEnv$/m)
+  t.match(env, /^DAVIT_APP=shop$/m)
+  t.match(env, new RegExp(`^HOME=${dir}$`, 'm'))
+})
+
+t.test('find is answered with JSON, and nothing said is no answer', async t => {
+  const { driver } = await plugin(t, {
+    'hooks/findBuilder': sh('cat >/dev/null; echo \'{"name": "mine", "dockerfile": "FROM scratch"}\''),
+    'hooks/findCertificate': sh('cat >/dev/null'),
+  })
+  t.strictSame(await driver.findBuilder({ app, source: {} as Source }, calling()), {
+    name: 'mine',
+    dockerfile: 'FROM scratch',
+  })
+  t.equal(await driver.findCertificate({ app, hostname: 'x.test' }, calling()), undefined)
+})
+
+t.test('what it prints otherwise are lines for the person', async t => {
+  const { driver } = await plugin(t, { 'hooks/beforeRelease': sh('echo One; echo; echo Two') })
+  const call = calling()
+  await driver.beforeRelease(released, call)
+  t.strictSame(call.lines, ['       One', '       Two'])
+})
+
+t.test('it stops with what it says on stderr, and reports for after', async t => {
+  const { driver } = await plugin(t, {
+    'hooks/beforeRelease': sh('echo "No deploys on Fridays." >&2; exit 3'),
+    'hooks/afterRelease': sh('echo "Nobody listens." >&2; exit 1'),
+    'hooks/beforeCreate': sh('exit 7'),
+    'hooks/beforeDestroy': sh('kill -KILL $$'),
+  })
+  await t.rejects(driver.beforeRelease(released, calling()), {
+    plugin: 'mine',
+    cause: { name: 'UserError', message: 'No deploys on Fridays.', hint: 'The plugin mine says so.' },
+  })
+  await t.rejects(driver.beforeCreate({ app }, calling()), {
+    message: 'mine stopped beforeCreate: it ended with exit code 7 and said nothing',
+  })
+  await t.rejects(driver.beforeDestroy({ app }, calling()), { message: /exit code 137/ })
+  const call = calling()
+  await driver.afterRelease(released, call)
+  t.match(call.lines.join('\n'), /Nobody listens/)
+})
+
+t.test('an answer that is no answer stops, and says what is wrong with it', async t => {
+  for (const [answer, reason] of [
+    ['garbage', /its answer is no JSON/],
+    ['[]', /no patch of the value/],
+    ['"text"', /no patch of the value/],
+    ['{"PORT": 5000}', /its answer has no string under "PORT"/],
+    ['{"A": {"b": "c"}}', /no string under "A"/],
+  ] as const) {
+    const { driver } = await plugin(t, { 'hooks/shapeEnv': sh(`echo '${answer}'`) })
+    await t.rejects(driver.shapeEnv({}, released, calling()), { message: reason }, answer)
+  }
+  const { driver } = await plugin(t, { 'hooks/findBuilder': sh(`echo '{"dockerfile": "FROM x"}'`) })
+  await t.rejects(driver.findBuilder({ app, source: {} as Source }, calling()), {
+    message: /its answer has no text under "name"/,
+  })
+})
+
+t.test('one that prints without end is ended', async t => {
+  const { driver } = await plugin(t, {
+    'hooks/shapeEnv': sh('echo $$ > pid; exec cat /dev/zero'),
+    'hooks/beforeCreate': sh('yes'),
+  })
+  await t.rejects(driver.shapeEnv({}, released, calling()), { message: /printed more than 1 MB/ })
+  await t.rejects(driver.beforeCreate({ app }, calling()), { message: /printed more than 1 MB/ })
+})
+
+t.test('one that never ends is ended with all it started, when its time is over', async t => {
+  const { driver, dir } = await plugin(
+    t,
+    {
+      'hooks/beforeCreate': sh(
+        'trap "" TERM; sleep 1000 & echo $! > child; echo $$ > pid; while :; do wait; done',
+      ),
+    },
+    { hooks: { beforeCreate: { timeoutMs: 500 } } },
+  )
+  await t.rejects(driver.beforeCreate({ app }, calling()), { message: /did not answer within 0.5 s/ })
+  for (const name of ['pid', 'child']) await gone(Number(await readFile(join(dir, name), 'utf8')))
+})
+
+t.test('a cancel ends it', async t => {
+  const { driver, dir } = await plugin(t, { 'hooks/beforeCreate': sh('echo $$ > pid; exec sleep 1000') })
+  const cancel = new AbortController()
+  const creating = driver.beforeCreate({ app }, calling({ signal: cancel.signal }))
+  await until(() => existsSync(join(dir, 'pid')))
+  cancel.abort()
+  await t.rejects(creating, { code: 'cancelled' })
+  await gone(Number(await readFile(join(dir, 'pid'), 'utf8')))
+})
+
+t.test('what it leaves running does not hold anybody up, and is ended', async t => {
+  const { driver, dir } = await plugin(t, {
+    'hooks/beforeCreate': sh('sleep 1000 & echo $! > child; echo done'),
+  })
+  const call = calling()
+  await driver.beforeCreate({ app }, call)
+  t.strictSame(call.lines, ['       done'])
+  await gone(Number(await readFile(join(dir, 'child'), 'utf8')))
+})
+
+t.test('a source is a copy to read, made for as long as the program runs', async t => {
+  const { driver, dir } = await plugin(t, {
+    'hooks/beforeBuild': sh(
+      `dir=$(sed 's/.*"dir":"\\([^"]*\\)".*/\\1/'); echo $dir > dir; cat "$dir/a/b.txt"; ls "$dir"; test -x "$dir/run"`,
+    ),
+  })
+  const packed = tar.pack()
+  packed.entry({ name: 'a/b.txt' }, 'hello\n')
+  packed.entry({ name: 'run', mode: 0o755 }, '#!/bin/sh\n')
+  packed.entry({ name: 'link', type: 'symlink', linkname: '/etc/passwd' })
+  packed.finalize()
+  const source = {
+    revision: 'abc',
+    branch: 'main',
+    archive: () => Readable.from(packed),
+  } as unknown as Source
+  const call = calling()
+  await driver.beforeBuild({ app, source }, call)
+  t.strictSame(call.lines, ['       hello', '       a', '       run'])
+  t.notOk(existsSync((await readFile(join(dir, 'dir'), 'utf8')).trim()))
+})
+
+t.test(
+  'a command gets its arguments as JSON, its lines come as they are printed, and its exit code is kept',
+  async t => {
+    const { members } = await plugin(
+      t,
+      { 'commands/mine:say': sh('read -r line; echo "$line"; cat; echo oops >&2; exit 4') },
+      {
+        commands: {
+          'mine:say': {
+            about: 'Say something',
+            args: [
+              { name: 'app', kind: 'app' },
+              { name: 'words', many: true, about: 'What to say' },
+              { name: 'loud', kind: 'flag' },
+            ],
+            input: true,
+            reads: true,
+          },
+        },
+      },
+    )
+    const [command] = members()[0]!.plugin.commands!
+    t.match(command, { name: 'mine:say', about: 'Say something', reads: true })
+    t.match(Object.values(command!.args!), [
+      { label: 'APP' },
+      { label: 'WORDS', place: 'many' },
+      { label: 'loud' },
+    ])
+    const call = calling()
+    const stdin = new PassThrough()
+    stdin.end('from the person\n')
+    const exit = await command!.run(
+      { app: 'shop', words: ['a', 'b'], loud: true },
+      { ...members()[0]!.context, ...call, session: { stdin, terminal: undefined } as never },
+    )
+    t.equal(exit, 4)
+    t.match(JSON.parse(call.lines[0]!), {
+      command: 'mine:say',
+      args: { app: 'shop', words: ['a', 'b'], loud: true },
+      by: { person: 'ann' },
+    })
+    t.strictSame(call.lines.slice(1), ['from the person', ' !     oops'])
+  },
+)
+
+t.test('a command that reads nothing does not wait for the end of input', async t => {
+  const { members } = await plugin(
+    t,
+    { 'commands/mine:say': sh('echo hello') },
+    { commands: { 'mine:say': { input: true } } },
+  )
+  const call = calling()
+  await members()[0]!.plugin.commands![0]!.run(
+    {},
+    {
+      ...members()[0]!.context,
+      ...call,
+      session: { stdin: new PassThrough(), terminal: undefined } as never,
+    },
+  )
+  t.strictSame(call.lines, ['hello'])
+})
+
+t.test('a folder that is no plugin is refused, by name and reason', async t => {
+  for (const [files, more, reason] of [
+    [{ 'hooks/afterwards': sh('') }, {}, /listens to afterwards, which is no hook/],
+    [{}, { api: 2 }, /it is for api 2; this Davit speaks api 1/],
+    [{}, { api: 'one' }, /no "api", which is 1/],
+    [{}, { needs: 'x' }, /"needs" in plugin.json is no list/],
+    [{}, { needs: ['x'] }, /it needs x, which is not there/],
+    [{}, { commands: { 'a:b': {} } }, /describes a:b, but there is no commands\/a:b/],
+    [{}, { hooks: { beforeCreate: {} } }, /describes beforeCreate, but there is no hooks\/beforeCreate/],
+    [
+      { 'hooks/beforeCreate': sh('') },
+      { hooks: { beforeCreate: { order: 'first' } } },
+      /neither early nor late/,
+    ],
+    [
+      { 'hooks/beforeCreate': sh('') },
+      { hooks: { beforeCreate: { timeoutMs: -1 } } },
+      /no number of milliseconds/,
+    ],
+    [
+      { 'commands/a:b': sh('') },
+      { commands: { 'a:b': { args: [{ name: 'x', kind: 'y' }] } } },
+      /"kind" in args 0/,
+    ],
+    [{ 'commands/A B': sh('') }, {}, /cannot be run/],
+  ] as const) {
+    const { refused } = await plugin(t, files, more)
+    t.match(refused(), [{ name: 'mine', reason }])
+  }
+  const folder = await folderOf(t, {}, {})
+  await mkdir(join(folder, 'mine/hooks'))
+  await writeFile(join(folder, 'mine/hooks/beforeCreate'), '#!/bin/sh\n')
+  const { refused } = await rostered(t, [folder], { data: await ownFolder(t) })
+  t.match(refused(), [{ reason: /not executable: chmod \+x hooks\/beforeCreate/ }])
+})
+
+t.test(
+  'with a user for it, a program has that user and nothing else',
+  { skip: process.getuid?.() !== 0 },
+  async t => {
+    const nobody = { uid: 65534, gid: 65534 }
+    const { driver, dir } = await plugin(
+      t,
+      {
+        'hooks/beforeCreate': sh(
+          'id -u; id -G; grep -E "^(CapEff|CapInh|NoNewPrivs)" /proc/self/status; echo mine > kept',
+        ),
+      },
+      {},
+      nobody,
+    )
+    const call = calling()
+    await driver.beforeCreate({ app }, call)
+    t.strictSame(call.lines, [
+      '       65534',
+      '       65534',
+      '       CapInh:\t0000000000000000',
+      '       CapEff:\t0000000000000000',
+      '       NoNewPrivs:\t1',
+    ])
+    t.strictSame(await readdir(dir), ['kept'])
+  },
+)
+
+function sh(script: string): string {
+  return `#!/bin/sh\n${script}\n`
+}
+
+async function plugin(
+  t: Test,
+  files: Readonly<Record<string, string>>,
+  more: object = {},
+  user?: { uid: number; gid: number },
+) {
+  const folder = await folderOf(t, files, more)
+  const data = await ownFolder(t)
+  const known = await rostered(t, [folder], {
+    data,
+    ...(user ? { executables: { ...(await import('./rostered.ts')).executables, user } } : {}),
+  })
+  return { ...known, driver: createDriver(known.members), dir: join(data, 'mine/data') }
+}
+
+async function folderOf(t: Test, files: Readonly<Record<string, string>>, more: object): Promise<string> {
+  const folder = await ownFolder(t)
+  await mkdir(join(folder, 'mine'))
+  await writeFile(
+    join(folder, 'mine/plugin.json'),
+    JSON.stringify({ name: 'mine', about: 'Mine', api: 1, ...more }),
+  )
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(join(folder, 'mine', path, '..'), { recursive: true })
+    await writeFile(join(folder, 'mine', path), text)
+    await chmod(join(folder, 'mine', path), 0o755)
+  }
+  return folder
+}
+
+async function ownFolder(t: Test): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'davit-exec-'))
+  await chmod(dir, 0o711)
+  t.teardown(() => rm(dir, { recursive: true }))
+  return dir
+}
+
+async function gone(pid: number): Promise<void> {
+  const state = async () => {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)]).catch(() => ({
+      stdout: '',
+    }))
+    return stdout.trim()
+  }
+  await until(async () => /^Z?$/.test((await state()).slice(0, 1)))
+}
+
+async function until(is: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await is()); tries++) {
+    if (tries > 500) throw new Error('it did not come about')
+    await pause(20)
+  }
+}
