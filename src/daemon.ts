@@ -23,7 +23,7 @@ import { renaming } from './deploy/rename.ts'
 import { createRoutes } from './deploy/routes.ts'
 import { createSlots, usualBuilds } from './deploy/slots.ts'
 import { resume } from './deploy/steps.ts'
-import { upkeep, upkeepAt } from './deploy/upkeep.ts'
+import { upkeepJobs } from './deploy/upkeep.ts'
 import { openEngine } from './docker/dockerode.ts'
 import type { Engine } from './docker/engine.ts'
 import { connectEdge } from './edge/client.ts'
@@ -145,7 +145,7 @@ async function open(core: Core, rooms: Rooms): Promise<void> {
   const reconciler = createReconciler(rooms)
   // After a reboot there is much to bring back; people need not wait for it.
   rooms.background.run('reconcile', () => reconciler.watch())
-  schedule({ name: 'upkeep', at: upkeepAt, run: () => upkeep(rooms) }, { log, signal })
+  for (const job of upkeepJobs(rooms)) schedule(job, { log, signal })
 
   const run = desk(core, rooms)
   const local = await serveLocal({ path: settings.socket, run, log })

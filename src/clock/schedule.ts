@@ -6,7 +6,7 @@ export interface Job {
   readonly name: string
   /** Five fields of cron, in the host's time. */
   readonly at: string
-  readonly run: () => Promise<void>
+  readonly run: () => Promise<unknown>
 }
 
 /** Runs the job by the clock until the signal, one run at a time; a failure is logged and the next run comes all the same. */

@@ -24,6 +24,13 @@ const topic: Topic = {
       read: number(1, 1000),
     },
     {
+      key: 'cache',
+      about: "Gigabytes that the engine's build cache may keep",
+      where: 'global',
+      fallback: '10',
+      read: number(0, 100_000),
+    },
+    {
       key: 'parallel',
       about: 'Builds at once on the whole host',
       where: 'global',

@@ -3,6 +3,7 @@ import * as apps from './apps.ts'
 import * as builds from './builds.ts'
 import * as certs from './certs.ts'
 import * as checks from './checks.ts'
+import * as cleanup from './cleanup.ts'
 import * as config from './config.ts'
 import * as domains from './domains.ts'
 import * as git from './git.ts'
@@ -24,6 +25,7 @@ const topics = {
   builds,
   certs,
   checks,
+  cleanup,
   config,
   domains,
   git,

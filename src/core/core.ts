@@ -1,3 +1,4 @@
+import { upkeep, upkeepOf } from '../deploy/upkeep.ts'
 import type { Core } from '../plugin/core.ts'
 import { createAccess } from './access.ts'
 import { createApps, getApp } from './apps.ts'
@@ -33,6 +34,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     traffic: createTraffic(rooms),
     repository: createRepository(rooms),
     attempts: createAttemptsView(rooms),
+    upkeep: app => (app === undefined ? upkeep(rooms) : upkeepOf(getApp(app, rooms).name, rooms)),
     access: createAccess(rooms),
     events: rooms.events,
     depend: app => rooms.store.dependencies.add(getApp(app, rooms).name, owner),

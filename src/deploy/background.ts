@@ -8,12 +8,12 @@ export interface Background {
    * One at a time per name: asked for again while it runs, it is left alone. A failure is logged under the name; what was recorded as a
    * step is tried again by the next reconcile.
    */
-  run(name: string, work: () => Promise<void>): void
+  run(name: string, work: () => Promise<unknown>): void
   idle(): Promise<void>
 }
 
 export function createBackground(log: Logger): Background {
-  const running = new Map<string, Promise<void>>()
+  const running = new Map<string, Promise<unknown>>()
   // It is no part of what it was begun from.
   const outside = AsyncLocalStorage.snapshot()
   return {

@@ -10,8 +10,9 @@ export function imageTag(app: AppName, tag: string | number, { settings }: Pick<
 /** How many distinct images of an app are kept, so that rollback needs no build and no registry. */
 const kept = 10
 
-/** Removes the tags of releases whose image is not among the last ten distinct ones. The live one and the one before always stay. */
-export async function collectImages(app: AppName, rooms: Rooms): Promise<void> {
+/** Removes the tags of releases whose image is not among the last ten distinct ones. The live one and the one before always stay.
+ * Answers how many went. */
+export async function collectImages(app: AppName, rooms: Rooms): Promise<number> {
   const { store, engine } = rooms
   const unwanted = () => {
     const keep = wantedImages(app, store)
@@ -19,8 +20,10 @@ export async function collectImages(app: AppName, rooms: Rooms): Promise<void> {
   }
   const there = new Set((await engine.images(instanceLabels(rooms))).flatMap(each => each.tags))
   const tags = unwanted().map(each => imageTag(app, each.number, rooms))
-  for (const tag of tags.filter(each => there.has(each))) await engine.removeImage(tag)
+  let gone = 0
+  for (const tag of tags.filter(each => there.has(each))) if (await engine.removeImage(tag)) gone++
   await collectSites(app, unwanted, rooms)
+  return gone
 }
 
 /** Of the last ten distinct images that served, of the live release, the one before and any on its way. */

@@ -1,28 +1,58 @@
+import type { Job } from '../clock/schedule.ts'
 import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
+import type { Upkeep } from '../plugin/terms.ts'
 import type { AppName } from '../types.ts'
 import { collectImages } from './image.ts'
 
-/** How often, by the clock: at a quiet hour, and not at the full one, when everything else runs. */
-export const upkeepAt = '43 3 * * *'
+/** By the clock at a quiet hour, and not at the full one, when everything else runs. A day of builds may add more to the cache than a disk has. */
+export const upkeepJobs = (rooms: Rooms): readonly Job[] => [
+  { name: 'upkeep', at: '43 3 * * *', run: () => upkeep(rooms) },
+  { name: 'build cache', at: '13 * * * *', run: () => upkeepOfCache(rooms) },
+]
 
 /**
- * Takes away what nothing needs any more and an earlier try left: images past the last ten, untagged layers, tasks that ended. Packs
- * repositories. What cannot go now is tried again the next time.
+ * Takes away what nothing needs any more and an earlier try left: images past the last ten, untagged layers, tasks that ended, old build
+ * cache. Packs repositories. What cannot go now is tried again the next time.
  */
-export async function upkeep(rooms: Rooms): Promise<void> {
-  for (const app of rooms.store.apps.list()) {
-    if (rooms.queue.busy(app.name)) continue
-    await upkeepOf(app.name, rooms).catch((err: unknown) =>
-      rooms.log.warn({ err, app: app.name }, 'the upkeep of an app failed; it is tried again'),
-    )
+export async function upkeep(rooms: Rooms): Promise<Upkeep> {
+  const done: Upkeep[] = []
+  for (const { name } of rooms.store.apps.list()) {
+    try {
+      done.push(await upkeepOf(name, rooms))
+    } catch (err) {
+      rooms.log.warn({ err, app: name }, 'the upkeep of an app failed; it is tried again')
+      done.push({ ...nothing, failed: [name] })
+    }
   }
-  await removeUntagged(rooms)
+  const untagged = await removeUntagged(rooms)
+  return {
+    images: done.reduce((sum, each) => sum + each.images, untagged),
+    cacheBytes: await upkeepOfCache(rooms),
+    busy: done.flatMap(each => each.busy),
+    failed: done.flatMap(each => each.failed),
+  }
 }
 
-async function upkeepOf(app: AppName, rooms: Rooms): Promise<void> {
-  await collectImages(app, rooms)
+const nothing: Upkeep = { images: 0, cacheBytes: 0, busy: [], failed: [] }
+
+/** An app that is being changed is left alone. */
+export async function upkeepOf(app: AppName, rooms: Rooms): Promise<Upkeep> {
+  if (rooms.queue.busy(app)) return { ...nothing, busy: [app] }
+  const images = await collectImages(app, rooms)
   await removeEndedTasks(app, rooms)
   await rooms.repositories.gc(app, { signal: rooms.signal })
+  return { ...nothing, images }
+}
+
+/** Hours after which a part of the cache that no build has used is taken for forgotten. */
+const unusedHours = 30 * 24
+
+/** Gigabytes, unless set otherwise. */
+const usualCache = 10
+
+async function upkeepOfCache({ store, engine }: Rooms): Promise<number> {
+  const gigabytes = Number(store.properties.get('builds', undefined, 'cache') ?? usualCache)
+  return engine.pruneCache({ unusedHours, bytes: gigabytes * 1e9 })
 }
 
 async function removeEndedTasks(app: AppName, rooms: Rooms): Promise<void> {
@@ -34,7 +64,10 @@ async function removeEndedTasks(app: AppName, rooms: Rooms): Promise<void> {
 }
 
 /** Layers of ours without a name: a build that was cut off, or an image whose tag went while a container still used it. */
-async function removeUntagged(rooms: Rooms): Promise<void> {
+async function removeUntagged(rooms: Rooms): Promise<number> {
   const images = await rooms.engine.images(instanceLabels(rooms))
-  for (const image of images.filter(each => each.tags.length === 0)) await rooms.engine.removeImage(image.id)
+  const untagged = images.filter(each => each.tags.length === 0)
+  let gone = 0
+  for (const image of untagged) if (await rooms.engine.removeImage(image.id)) gone++
+  return gone
 }

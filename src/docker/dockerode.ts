@@ -8,6 +8,7 @@ import { diskFull } from '../errors.ts'
 import { type Api, type AskOptions, dropped, type StreamOptions } from './api.ts'
 import { attach, exec } from './attach.ts'
 import { build } from './build.ts'
+import { pruneCache } from './cache.ts'
 import * as containers from './containers.ts'
 import type { Engine, Labels } from './engine.ts'
 import { events } from './events.ts'
@@ -69,6 +70,7 @@ export async function openEngine({
     images: labels => images.images(api, own(labels)),
     tag: (reference, tag) => images.tag(api, reference, tag),
     removeImage: reference => images.removeImage(api, reference),
+    pruneCache: limits => pruneCache(api, limits),
 
     events: ({ labels, signal }) => events(api, { labels: own(labels), signal, reconnect: connection.ping }),
   }

@@ -49,6 +49,8 @@ export interface Engine {
   tag(reference: string, tag: string): Promise<void>
   /** Untags; the engine drops the layers with the last tag. Gone already, or in use, is fine: answers whether it went. */
   removeImage(reference: string): Promise<boolean>
+  /** The build cache is one for everybody on the engine. Answers the bytes that were freed. */
+  pruneCache(limits: { unusedHours: number; bytes: number }): Promise<number>
 
   /** Reconnects by itself until `signal` aborts; yields `{ kind: 'reconnected' }` after every gap. */
   events(options: { labels: Labels; signal: AbortSignal }): AsyncIterable<EngineEvent>

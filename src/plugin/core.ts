@@ -22,6 +22,7 @@ import type {
   RunIo,
   TrafficForm,
   TrafficOptions,
+  Upkeep,
 } from './terms.ts'
 
 export type {
@@ -31,6 +32,7 @@ export type {
   RunIo,
   TrafficForm,
   TrafficOptions,
+  Upkeep,
 } from './terms.ts'
 
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
@@ -213,6 +215,8 @@ export interface Core {
    * rollout. The reason is listed, as `postgres:link db`. UserError `inside-change` from within a rollout.
    */
   redeploy(app: AppName, reason: string): void
+  /** Does at once what is done every night, for one app or for all and the engine's build cache. */
+  upkeep(app: AppName | undefined): Promise<Upkeep>
   readonly access: {
     keys(): readonly Key[]
     /** UserError `name-taken`, `key-taken`, `bad-name`. */

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 
-import type { Env, Terminal } from '../types.ts'
+import type { AppName, Env, Terminal } from '../types.ts'
 
 /** The terms in which core is asked, and answers. */
 
@@ -12,6 +12,16 @@ export interface CertificateFacts {
   /** Lower-case, wildcards too. */
   readonly hostnames: readonly string[]
   readonly verified: 'verified by a certificate authority' | 'self signed' | 'not verified'
+}
+
+/** What was taken away because nothing needed it. */
+export interface Upkeep {
+  readonly images: number
+  readonly cacheBytes: number
+  /** Apps that were being changed, and so left alone. */
+  readonly busy: readonly AppName[]
+  /** Apps that could not be looked through; the log says why. */
+  readonly failed: readonly AppName[]
 }
 
 export interface LogsOptions {

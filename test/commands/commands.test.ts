@@ -50,6 +50,39 @@ t.test('pushes make apps unless the host was told otherwise', async t => {
   t.equal(set(), undefined)
 })
 
+t.test('cleanup leaves an app alone that is being changed', async t => {
+  const { say, core, rooms } = desk(t)
+  await core.apps.create(shop, calling())
+  await rooms.queue.exclusive(shop, 'a deploy', calling(), async () => {
+    const { code, stdout, stderr } = await say('cleanup shop')
+    t.match({ code, stdout }, { code: 0, stdout: 'Gone: 0 images\n' })
+    t.match(stderr, 'shop is being changed')
+  })
+  t.match(await say('cleanup blog'), { code: 20 })
+})
+
+t.test('cleanup looks through every app, also after one that it cannot', async t => {
+  const limits: unknown[] = []
+  const engine = {
+    containers: async () => [],
+    images: async () => [],
+    pruneCache: async (limit: unknown) => {
+      limits.push(limit)
+      return 1_600_000
+    },
+  }
+  const { say, core, rooms } = desk(t, [], { engine })
+  await core.apps.create(blog, calling())
+  await core.apps.create(shop, calling())
+  await say('builds:set --global cache 3')
+  t.match(await say('cleanup'), { code: 0, stdout: 'Gone: 0 images, 2 MB of build cache\n' })
+  t.same(limits, [{ unusedHours: 720, bytes: 3e9 }])
+  await rooms.repositories.remove(blog)
+  const { code, stdout, stderr } = await say('cleanup')
+  t.match({ code, stdout }, { code: 1, stdout: 'Gone: 0 images, 2 MB of build cache\n' })
+  t.match(stderr, 'Not everything could be looked through: blog.')
+})
+
 t.test('config goes in, comes out, and is never shown when it is set', async t => {
   const { say } = desk(t)
   await say('apps:create shop')
