@@ -92,7 +92,7 @@ export const proxyProperties: readonly Property[] = [
     read: as(switchOf),
   }),
   property('hsts-include-subdomains', 'And for all names below: true, false', {
-    fallback: 'true',
+    fallback: 'false',
     read: as(switchOf),
   }),
   property('hsts-max-age', 'For so many seconds', { fallback: '15724800', read: count(0, 1_000_000_000) }),

@@ -60,14 +60,14 @@ export function isOffProxy(app: AppName, { properties }: Settings): boolean {
   return properties.get(proxyTopic, app, 'disabled') === 'true'
 }
 
-/** As Dokku has them: what browsers remember where there is a certificate. */
+/** What browsers remember where there is a certificate. As Dokku has it, but names below may be another app's, or nobody's with a certificate. */
 function hstsOf(
   read: <T>(key: string, as: (text: string) => T) => T | undefined,
 ): NonNullable<Route['https']>['hsts'] {
   if (read('hsts', switchOf) === false) return undefined
   return {
     maxAge: read('hsts-max-age', Number) ?? 15_724_800,
-    includeSubdomains: read('hsts-include-subdomains', switchOf) ?? true,
+    includeSubdomains: read('hsts-include-subdomains', switchOf) ?? false,
     preload: read('hsts-preload', switchOf) ?? false,
   }
 }

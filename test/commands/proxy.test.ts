@@ -47,9 +47,9 @@ t.test('each setting reaches its place in the route', async t => {
     ['allow', '192.0.2.7,2001:DB8::/32', { lists: { allow: { '192.0.2.7': true, '2001:db8::/32': true } } }],
     ['deny', 'private', { lists: { deny: { '10.0.0.0/8': true, '127.0.0.0/8': true } } }],
     ['https-redirect', 'off', { https: { redirect: false } }],
-    ['hsts-max-age', '60', { https: { hsts: { maxAge: 60, includeSubdomains: true, preload: false } } }],
+    ['hsts-max-age', '60', { https: { hsts: { maxAge: 60, includeSubdomains: false, preload: false } } }],
     ['hsts-preload', 'true', { https: { hsts: { preload: true } } }],
-    ['hsts-include-subdomains', 'false', { https: { hsts: { includeSubdomains: false } } }],
+    ['hsts-include-subdomains', 'true', { https: { hsts: { includeSubdomains: true } } }],
     ['access-log-format', 'combined', { log: 'combined' }],
     ['access-log-path', 'off', { log: 'off' }],
   ] as const) {
