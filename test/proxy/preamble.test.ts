@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 
-import { t } from 'tap'
+import { type Test, t } from 'tap'
 
 import { behindOrigins, openOrigins } from '../../src/proxy/origins.ts'
 import { type Preamble, preambleOf, takePreamble } from '../../src/proxy/preamble.ts'
-import { backend, routeTo, stage } from './stage.ts'
+import { ask2, secure, session } from './client2.ts'
+import { backend, routeTo, secureStage, stage } from './stage.ts'
 
 const signature = [0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a]
 const v2 = (command: number, family: number, addresses: number[], more: number[] = []) => {
@@ -115,3 +116,63 @@ t.test('an app hears of the client that a trusted proxy names, and of nobody tha
     without.destroy()
   }
 })
+
+/** A balancer that says nothing by itself but where connections come from: with their first bytes, or before them. */
+async function balancer(t: Test, port: number, preamble: Buffer, alone: boolean) {
+  const server = net.createServer(client => {
+    const onward = net.connect(port, '127.0.0.1')
+    for (const socket of [client, onward]) socket.on('error', () => {})
+    client.once('data', (first: Buffer) => {
+      if (alone) onward.write(preamble, () => setImmediate(() => onward.write(first)))
+      else onward.write(Buffer.concat([preamble, first]))
+      client.pipe(onward)
+    })
+    onward.pipe(client)
+    onward.on('close', () => client.destroy())
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+t.test('before TLS it is heard too, whichever HTTP follows and however the network cuts it', async t => {
+  const app = await backend(t, (req, res) => res.end(`${req.headers['x-forwarded-for']} ${req.url}`))
+  const origins = openOrigins({ proxied: () => true, timeoutMs: 1000 })
+  const options = { proxies: ['127.0.0.1'], origins }
+  const { httpsPort, trips } = await secureStage(t, [routeTo(app)], options)
+  for (const [name, address] of [
+    ['version 1', '192.0.2.1'],
+    ['version 1, IPv6', '2001:db8::1'],
+    // The balancer's own, which is trusted.
+    ['version 1, unknown', '6.6.6.6, 127.0.0.1'],
+    ['version 2', '192.0.2.1'],
+    ['version 2, IPv6, with extensions', '2001:db8::1'],
+    ['version 2, local', '6.6.6.6, 127.0.0.1'],
+  ] as const) {
+    for (const alone of [true, false]) {
+      const port = await balancer(t, httpsPort, sound[name]![0], alone)
+      const two = await ask2(await session(t, port), '/2', { headers: { 'x-forwarded-for': '6.6.6.6' } })
+      t.equal(two.body, `${address} /2`, `${name}, HTTP/2`)
+      const one = await secure(t, port, { ALPNProtocols: ['http/1.1'] })
+      one.write('GET /1 HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n')
+      await once(one, 'close')
+      t.equal(one.heard().split('\r\n\r\n')[1], `${address} /1`, `${name}, HTTP/1.1`)
+    }
+  }
+  t.equal(trips.length, 24)
+})
+
+t.test(
+  'who speaks TLS without a preamble where there has to be one is let go, and the other way round',
+  async t => {
+    const app = await backend(t, (_req, res) => res.end('ok'))
+    for (const proxied of [true, false]) {
+      const origins = openOrigins({ proxied: () => proxied, timeoutMs: 1000 })
+      const { httpsPort } = await secureStage(t, [routeTo(app)], { proxies: ['127.0.0.1'], origins })
+      const through = await balancer(t, httpsPort, sound['version 2']![0], false)
+      await t.rejects(secure(t, proxied ? httpsPort : through))
+      t.match(await ask2(await session(t, proxied ? through : httpsPort), '/'), { status: 200 })
+    }
+  },
+)

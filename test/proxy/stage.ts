@@ -156,16 +156,23 @@ export async function secureStage(
   {
     limits = {},
     certificates = [],
-  }: { limits?: Partial<Limits>; certificates?: readonly Certificate[] } = {},
+    proxies = [],
+    origins,
+  }: {
+    limits?: Partial<Limits>
+    certificates?: readonly Certificate[]
+    proxies?: readonly string[]
+    origins?: Origins
+  } = {},
 ) {
   const held = openCertificates(certificates)
   let httpsPort = 0
-  const plain = await stage(t, routes, limits, [], { has: held.has, port: () => httpsPort })
+  const plain = await stage(t, routes, limits, proxies, { has: held.has, port: () => httpsPort }, origins)
   const { parts } = plain
   const http1 = makeServer(parts, 'https')
   const http2 = makeServer2(parts)
   const secure = makeSecureServer({
-    origins: { take: (_socket, then) => then() },
+    origins: origins ?? { take: (_socket, then) => then() },
     ...{ certificates: held, http1, http2 },
     ...{ guard: parts.guard, limits: parts.limits, report: parts.report },
     fallback: await selfSigned(['no-certificate.invalid'], { days: 2 }),
