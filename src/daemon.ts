@@ -2,12 +2,12 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { type Desk, dispatch, type Entry } from './cli/dispatch.ts'
-import { topicOf } from './cli/help.ts'
+import { dispatch } from './cli/dispatch.ts'
+import { openEntries } from './cli/entries.ts'
 import { serveLocal } from './cli/local.ts'
 import { serveGit } from './cli/push.ts'
-import { schedule } from './clock/schedule.ts'
-import { abouts, commands } from './commands/index.ts'
+import { createJobs } from './clock/jobs.ts'
+import { commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
 import { createEvents } from './core/events.ts'
 import { kvOf } from './core/kv.ts'
@@ -35,9 +35,9 @@ import { openRepositories } from './git/repo.ts'
 import type { Logger } from './log.ts'
 import { createOutbound } from './outbound.ts'
 import type { Core } from './plugin/core.ts'
-import type { Context } from './plugin/define.ts'
-import { createDriver, type Member } from './plugin/driver.ts'
-import { openRoster, type Roster } from './plugin/roster.ts'
+import type { Context, Plugin } from './plugin/define.ts'
+import { createDriver } from './plugin/driver.ts'
+import { openRoster } from './plugin/roster.ts'
 import { plainEnv, programVersion, root, type Settings } from './settings.ts'
 import { ensureHostKey } from './ssh/hostkey.ts'
 import { serveSsh } from './ssh/server.ts'
@@ -82,6 +82,7 @@ export async function serve(
           text: `The plugin ${name} is off: ${reason}.`,
           data: { plugin: name, reason },
         }),
+      changed: members => rooms.jobs.follow(members),
     })
     const cellar: Cellar = {
       settings,
@@ -102,15 +103,16 @@ export async function serve(
       last: late.signal,
     }
     const background = createBackground(log)
+    const parts = { ...cellar, background, events: createEvents({ ...cellar, background }) }
+    const operations = createOperations(() => rooms)
     const rooms: Rooms = {
-      ...cellar,
+      ...parts,
+      operations,
+      jobs: createJobs({ ...parts, operations }),
       queue: createQueue(),
       pushes: createQueue(),
       slots: createSlots(() => Number(store.properties.get('builds', undefined, 'parallel') ?? usualBuilds)),
       attempts: createAttempts({ store, folder: join(settings.data, 'builds'), log }),
-      background,
-      events: createEvents({ ...cellar, background }),
-      operations: createOperations(() => rooms),
       routes: createRoutes(cellar),
     }
     const core = createCore(programVersion(), rooms)
@@ -145,9 +147,10 @@ async function open(core: Core, rooms: Rooms): Promise<void> {
   const reconciler = createReconciler(rooms)
   // After a reboot there is much to bring back; people need not wait for it.
   rooms.background.run('reconcile', () => reconciler.watch())
-  for (const job of upkeepJobs(rooms)) schedule(job, { log, signal })
+  const own: Context = { core, kv: kvOf('davit', rooms.store), dir: settings.data, log, signal: rooms.last }
+  rooms.jobs.begin({ plugin: itself(rooms), context: own })
 
-  const run = desk(core, rooms)
+  const run = desk(own, rooms)
   const local = await serveLocal({ path: settings.socket, run, log })
   const ssh = await serveSsh({
     listen: settings.inherited.ssh === undefined ? settings.sshListen : { fd: settings.inherited.ssh },
@@ -178,39 +181,22 @@ function welcome(port: number, { settings, store, log }: Rooms): void {
   }
 }
 
-function desk(core: Core, rooms: Rooms): (session: Session) => Promise<number> {
+/** What Davit does by the clock, it does as a plugin would. */
+function itself(rooms: Rooms): Plugin {
+  return { name: 'davit', about: 'Davit itself', api: 1, jobs: upkeepJobs(rooms) }
+}
+
+function desk(own: Context, rooms: Rooms): (session: Session) => Promise<number> {
+  const { core } = own
   const { store, log, repositories, pushes } = rooms
   const accept = (app: App, push: Push, call: Call) => acceptPush(app, push, call, rooms)
   const settled = (name: AppName, call: Call) => renaming.settled(name, call, rooms)
   const git = (words: readonly string[], session: Session) =>
     serveGit(words, session, { core, repositories, log, accept, settled, pushes })
-  const own: Context = { core, kv: kvOf('davit', store), dir: rooms.settings.data, log, signal: rooms.last }
   const entriesNow = openEntries(own, rooms.roster)
   const { hooks, operations } = rooms
   return session =>
     dispatch(session, { ...entriesNow(), store, log, git, remote: core.remote, hooks, operations })
-}
-
-/** Commands and what their topics are for: Davit's own and those of the plugins that are on, put together anew when these have changed. */
-function openEntries(own: Context, { members }: Roster): () => Pick<Desk, 'entries' | 'abouts'> {
-  let last: { for: readonly Member[]; desk: Pick<Desk, 'entries' | 'abouts'> } | undefined
-  return () => {
-    const now = members()
-    if (last?.for !== now) last = { for: now, desk: entriesOf(own, now) }
-    return last.desk
-  }
-}
-
-function entriesOf(own: Context, members: readonly Member[]): Pick<Desk, 'entries' | 'abouts'> {
-  const entries = new Map<string, Entry>(commands.map(command => [command.name, { command, context: own }]))
-  const sentences = new Map(abouts)
-  for (const { plugin, context } of members) {
-    for (const command of plugin.commands ?? []) {
-      entries.set(command.name, { command, context })
-      if (!sentences.has(topicOf(command.name))) sentences.set(topicOf(command.name), plugin.about)
-    }
-  }
-  return { entries, abouts: sentences }
 }
 
 /** The engine may come later than we do, as after a reboot. */

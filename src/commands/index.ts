@@ -7,6 +7,7 @@ import * as cleanup from './cleanup.ts'
 import * as config from './config.ts'
 import * as domains from './domains.ts'
 import * as git from './git.ts'
+import * as jobs from './jobs.ts'
 import * as logs from './logs.ts'
 import * as metrics from './metrics.ts'
 import * as nginx from './nginx.ts'
@@ -29,6 +30,7 @@ const topics = {
   config,
   domains,
   git,
+  jobs,
   logs,
   metrics,
   nginx,

@@ -37,6 +37,11 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     upkeep: app => (app === undefined ? upkeep(rooms) : upkeepOf(getApp(app, rooms).name, rooms)),
     access: createAccess(rooms),
     events: rooms.events,
+    jobs: {
+      list: () => rooms.jobs.list(),
+      run: (plugin, name, call) => rooms.jobs.run(plugin, name, call),
+      changed: () => rooms.jobs.changed(owner),
+    },
     depend: app => rooms.store.dependencies.add(getApp(app, rooms).name, owner),
     undepend: app => rooms.store.dependencies.remove(getApp(app, rooms).name, owner),
     redeploy: (app, reason) => rooms.operations.ask(getApp(app, rooms).name, reason),

@@ -1,3 +1,4 @@
+import type { Jobs } from '../clock/jobs.ts'
 import type { Attempts } from '../deploy/attempts.ts'
 import type { Background } from '../deploy/background.ts'
 import type { Queue } from '../deploy/queue.ts'
@@ -43,6 +44,7 @@ export interface Rooms extends Cellar {
   readonly background: Background
   readonly events: Events
   readonly operations: Operations
+  readonly jobs: Jobs
 }
 
 /** Labels of everything an instance makes on the engine. */

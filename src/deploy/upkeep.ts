@@ -1,13 +1,23 @@
-import type { Job } from '../clock/schedule.ts'
 import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
+import type { Job } from '../plugin/define.ts'
 import type { Upkeep } from '../plugin/terms.ts'
 import type { AppName } from '../types.ts'
 import { collectImages } from './image.ts'
 
 /** By the clock at a quiet hour, and not at the full one, when everything else runs. A day of builds may add more to the cache than a disk has. */
 export const upkeepJobs = (rooms: Rooms): readonly Job[] => [
-  { name: 'upkeep', at: '43 3 * * *', run: () => upkeep(rooms) },
-  { name: 'build cache', at: '13 * * * *', run: () => upkeepOfCache(rooms) },
+  {
+    name: 'upkeep',
+    about: 'Takes away what nothing needs any more, and packs repositories',
+    schedule: '43 3 * * *',
+    run: async () => void (await upkeep(rooms)),
+  },
+  {
+    name: 'build-cache',
+    about: 'Keeps the cache of builds within its bounds',
+    schedule: '13 * * * *',
+    run: async () => void (await upkeepOfCache(rooms)),
+  },
 ]
 
 /**

@@ -18,6 +18,7 @@ import type {
 import type {
   AppLogLine,
   CertificateFacts,
+  JobInfo,
   LogsOptions,
   RunIo,
   TrafficForm,
@@ -28,6 +29,7 @@ import type {
 export type {
   AppLogLine,
   CertificateFacts,
+  JobInfo,
   LogsOptions,
   RunIo,
   TrafficForm,
@@ -196,6 +198,14 @@ export interface Core {
     cancel(app: AppName): Promise<readonly Attempt[]>
     /** Keeps the newest so many. Answers how many went. */
     prune(app: AppName, keep: number): number
+  }
+  readonly jobs: {
+    /** What is done by the clock, of all plugins. */
+    list(): readonly JobInfo[]
+    /** Now. Throws what the job throws. UserErrors `job-missing`, `job-running`. */
+    run(plugin: string, name: string, call: Call): Promise<void>
+    /** This plugin's `jobs` are others than before. */
+    changed(): void
   }
   readonly events: {
     /**

@@ -1,5 +1,5 @@
 import type { Logger } from '../log.ts'
-import type { Awaitable } from '../types.ts'
+import type { Awaitable, Call } from '../types.ts'
 import type { Command } from './command.ts'
 import type { Core } from './core.ts'
 import type { PluginHooks } from './hooks.ts'
@@ -23,6 +23,26 @@ export interface Context {
   readonly signal: AbortSignal
 }
 
+/** What a job's `run` gets: words go to the log, or to who asked with jobs:run. */
+export interface JobContext extends Context, Call {}
+
+/** Something to do by the clock. */
+export interface Job {
+  /** Unique within its plugin. */
+  readonly name: string
+  readonly about: string
+  /** Five fields of cron, in the host's time: `43 3 * * *`. */
+  readonly schedule: string
+  /** A run whose time comes while another one is under way is left out, and noted, unless this is said. */
+  readonly overlaps?: boolean
+  /** One run makes up for those whose time passed while Davit was not running. */
+  readonly catchesUp?: boolean
+  /** An hour, unless told. */
+  readonly timeoutMs?: number
+  /** What it throws is noted, in the log, and told as an event; the next run comes all the same. */
+  run(context: JobContext): Awaitable<void>
+}
+
 /** One static object is a whole plugin. */
 export interface Plugin {
   /** Lower-case letters, digits and dashes: the name of its folder. */
@@ -34,6 +54,8 @@ export interface Plugin {
   readonly needs?: readonly string[]
   readonly commands?: readonly Command[]
   readonly hooks?: PluginHooks
+  /** A function where they depend on what the plugin keeps; `core.jobs.changed` has it asked again. */
+  readonly jobs?: readonly Job[] | ((context: Context) => readonly Job[])
   start?(context: Context): Awaitable<void>
   stop?(context: Context): Awaitable<void>
 }

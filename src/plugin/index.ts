@@ -5,8 +5,8 @@ export type { Logger } from '../log.ts'
 export type * from '../types.ts'
 export * from './args.ts'
 export { type Command, type CommandContext, defineCommand } from './command.ts'
-export type { AppLogLine, Core, LogsOptions, RunIo, TrafficForm, TrafficOptions } from './core.ts'
-export { type Context, definePlugin, type Kv, type Plugin } from './define.ts'
+export type { Core } from './core.ts'
+export { type Context, definePlugin, type Job, type JobContext, type Kv, type Plugin } from './define.ts'
 export type {
   AccessEvent,
   AppEvent,
@@ -26,3 +26,4 @@ export { type InputOptions, readInput } from './input.ts'
 export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
 export { readNetworks } from './networks.ts'
 export { defineReport, defineSet, type Property, type Topic } from './property.ts'
+export type * from './terms.ts'

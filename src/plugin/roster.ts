@@ -59,6 +59,8 @@ export interface RosterOptions {
   readonly signal: AbortSignal
   /** Told when a plugin has gone off without having been asked to, or could not come on. */
   readonly fault?: (name: string, reason: string) => void
+  /** Told whenever plugins have come or gone. */
+  readonly changed?: (members: readonly Member[]) => void
 }
 
 interface Entry {
@@ -70,7 +72,7 @@ interface Entry {
 }
 
 export function openRoster(options: RosterOptions): Roster {
-  const { log, commands, fault = () => undefined } = options
+  const { log, commands, fault = () => undefined, changed = () => undefined } = options
   const read = createReader(options.executables)
   const entries = new Map<string, Entry>()
   const given: { core?: CoreOf } = {}
@@ -96,6 +98,7 @@ export function openRoster(options: RosterOptions): Roster {
       if (shift && reasonOf(place.name) !== undefined) drop(place.name, reasonOf(place.name)!)
     }
     members = arranged.ordered.flatMap(({ name }) => entries.get(name)!.shift?.member ?? [])
+    changed(members)
     return arranged.ordered.map(({ name }) => entries.get(name)!).filter(entry => !entry.shift)
   }
 

@@ -55,3 +55,24 @@ export interface RunIo {
   readonly env: Env
   readonly signal: AbortSignal
 }
+
+/** A job as it is planned, and how it went. */
+export interface JobInfo {
+  readonly plugin: string
+  readonly name: string
+  readonly about: string
+  readonly schedule: string
+  readonly next: Date | undefined
+  readonly running: boolean
+  /** Newest first. */
+  readonly runs: readonly JobRun[]
+}
+
+export interface JobRun {
+  /** missed: at its time Davit was not running · skipped: the run before was still under way. */
+  readonly outcome: 'running' | 'succeeded' | 'failed' | 'missed' | 'skipped'
+  readonly at: Date
+  readonly endedAt: Date | undefined
+  /** Why it failed. */
+  readonly reason: string | undefined
+}

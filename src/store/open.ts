@@ -15,6 +15,7 @@ import { openDependencies } from './dependencies.ts'
 import { openDomains } from './domains.ts'
 import { openFormation } from './formation.ts'
 import type { Ground, Statement } from './ground.ts'
+import { openJobs } from './jobs.ts'
 import { openKeys } from './keys.ts'
 import { openKv } from './kv.ts'
 import { migrate } from './migrate.ts'
@@ -55,6 +56,7 @@ export function openStore({ file, keyFile, now = () => new Date() }: StoreOption
       attempts: openAttempts(ground),
       audit: openAudit(ground),
       kv: openKv(ground),
+      jobs: openJobs(ground),
       plugins: openPlugins(ground),
       dependencies: openDependencies(ground),
       transaction: ground.transaction,

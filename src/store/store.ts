@@ -18,6 +18,7 @@ import type {
   Step,
 } from '../types.ts'
 import type { Dependencies } from './dependencies.ts'
+import type { JobRecords } from './jobs.ts'
 import type { PluginRecords } from './plugins.ts'
 
 /** What is kept, one part a table. All calls are synchronous; each single call is atomic. */
@@ -36,6 +37,7 @@ export interface Store {
   readonly attempts: Attempts
   readonly audit: Audit
   readonly kv: PluginValues
+  readonly jobs: JobRecords
   readonly plugins: PluginRecords
   readonly dependencies: Dependencies
   /** BEGIN IMMEDIATE … COMMIT; a throw rolls everything back. Nests as savepoints. No `await` inside. */

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import pino from 'pino'
 import type { Test } from 'tap'
 
+import { createJobs } from '../../src/clock/jobs.ts'
 import { createCore } from '../../src/core/core.ts'
 import { createEvents } from '../../src/core/events.ts'
 import { createOperations } from '../../src/core/operations.ts'
@@ -88,15 +89,16 @@ export function workshop(
     last: ended.signal,
   }
   const background = createBackground(log)
+  const parts = { ...cellar, background, events: createEvents({ ...cellar, background }) }
+  const operations = createOperations(() => rooms)
   const rooms: Rooms = {
-    ...cellar,
+    ...parts,
+    operations,
+    jobs: createJobs({ ...parts, operations }),
     queue: createQueue(),
     pushes: createQueue(),
     slots: createSlots(() => 2),
     attempts: createAttempts({ store, folder: join(dir, 'builds'), log }),
-    background,
-    events: createEvents({ ...cellar, background }),
-    operations: createOperations(() => rooms),
     routes: createRoutes(cellar),
   }
   const core = createCore('0.0.0', rooms)
