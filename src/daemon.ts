@@ -12,7 +12,8 @@ import { createCore } from './core/core.ts'
 import { createEvents } from './core/events.ts'
 import { kvOf } from './core/kv.ts'
 import { createOperations } from './core/operations.ts'
-import { executablesOf, placesOf, sweepPlugins } from './core/plugins.ts'
+import { executablesOf, placesOf, sweepPlugins } from './core/plugin-places.ts'
+import { createPlugins } from './core/plugins.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
 import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
@@ -113,6 +114,7 @@ export async function serve(
       pushes: createQueue(),
       slots: createSlots(() => Number(store.properties.get('builds', undefined, 'parallel') ?? usualBuilds)),
       attempts: createAttempts({ store, folder: join(settings.data, 'builds'), log }),
+      plugins: createPlugins(() => rooms),
       routes: createRoutes(cellar),
     }
     const core = createCore(programVersion(), rooms)

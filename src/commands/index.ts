@@ -11,6 +11,7 @@ import * as jobs from './jobs.ts'
 import * as logs from './logs.ts'
 import * as metrics from './metrics.ts'
 import * as nginx from './nginx.ts'
+import * as plugin from './plugin.ts'
 import * as ports from './ports.ts'
 import * as proxy from './proxy.ts'
 import * as ps from './ps.ts'
@@ -34,6 +35,7 @@ const topics = {
   logs,
   metrics,
   nginx,
+  plugin,
   ports,
   proxy,
   ps,

@@ -36,6 +36,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     attempts: createAttemptsView(rooms),
     upkeep: app => (app === undefined ? upkeep(rooms) : upkeepOf(getApp(app, rooms).name, rooms)),
     access: createAccess(rooms),
+    plugins: rooms.plugins,
     events: rooms.events,
     jobs: {
       list: () => rooms.jobs.list(),

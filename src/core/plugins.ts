@@ -1,71 +1,206 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdir, rename, rm } from 'node:fs/promises'
 
-import { unpack, usualArchive } from '../deploy/unpack.ts'
-import type { Logger } from '../log.ts'
-import type { Executables } from '../plugin/executable.ts'
-import { type Place, placesIn } from '../plugin/load.ts'
-import { findPluginUser } from '../plugin/user.ts'
-import { plainEnv, programVersion, root } from '../settings.ts'
+import { crashAt } from '../deploy/crash.ts'
+import { UserError } from '../errors.ts'
+import type { Catalogue, Installed, PluginFacts, PluginOrigin } from '../plugin/catalogue.ts'
+import type { Place } from '../plugin/load.ts'
+import type { Standing } from '../plugin/roster.ts'
+import type { Call } from '../types.ts'
+import { type Copy, readPluginName, withCopy } from './plugin-copy.ts'
+import { isProgramFolder, placesOf, pluginFolder } from './plugin-places.ts'
 import type { Rooms } from './rooms.ts'
 
-/** Where an installed plugin's versions lie, each in a folder called after its commit. */
-export function pluginFolder({ settings }: Pick<Rooms, 'settings'>, ...names: readonly string[]): string {
-  return join(settings.data, 'plugins', ...names)
-}
-
-/** What was begun and did not come to be recorded, or was replaced: a daemon that was killed leaves it. */
-export function sweepPlugins({ settings, store }: Pick<Rooms, 'settings' | 'store'>): void {
-  const folder = pluginFolder({ settings })
-  mkdirSync(folder, { recursive: true, mode: 0o711 })
-  const commits = new Map(store.plugins.list().map(({ name, installed }) => [name, installed?.commit]))
-  for (const name of readdirSync(folder)) {
-    if (name.startsWith('.')) rmSync(join(folder, name), { recursive: true, force: true })
-    else
-      for (const each of leftIn(join(folder, name)))
-        if (each !== commits.get(name)) rmSync(join(folder, name, each), { recursive: true, force: true })
+/**
+ * Plugins that come, change and go. A version counts from the moment its row is written; what was begun and has no row is swept at the next
+ * start.
+ */
+export function createPlugins(roomsOf: () => Rooms): Catalogue {
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work, work)
+    turn = mine
+    return mine
+  }
+  return {
+    list: () =>
+      roomsOf()
+        .roster.list()
+        .map(each => factsOf(each, roomsOf())),
+    get: name => factsOf(standingOf(name, roomsOf()), roomsOf()),
+    install: (origin, { name }, call) => inTurn(() => install(origin, { name, call }, roomsOf())),
+    update: (name, { committish }, call) => inTurn(() => update(name, { committish, call }, roomsOf())),
+    uninstall: (name, call) => inTurn(() => uninstall(name, call, roomsOf())),
+    enable: (name, call) => inTurn(() => enable(name, call, roomsOf())),
+    disable: (name, call) => inTurn(() => disable(name, call, roomsOf())),
   }
 }
 
-/** Beside a plugin's own folder, `data`: its versions, and copies of sources for programs that ran. */
-function leftIn(folder: string): readonly string[] {
-  return readdirSync(folder).filter(name => /^(?:[0-9a-f]{40,64}$|\.)/.test(name))
+async function install(
+  origin: PluginOrigin,
+  { name: given, call }: { name: string | undefined; call: Call },
+  rooms: Rooms,
+): Promise<Installed> {
+  const wanted = given === undefined ? undefined : readPluginName(given)
+  return withCopy(origin, call, rooms, copy => {
+    const name = wanted ?? copy.name
+    const there = rooms.store.plugins.find(name)?.installed
+    if (rooms.roster.find(name)?.origin === 'davit')
+      throw new UserError(
+        'name-taken',
+        `Davit itself brings a plugin ${name}.`,
+        'Give it another one: --name NAME',
+      )
+    if (origin.kind === 'git' && there && (there.source !== copy.source || there.commit !== copy.commit))
+      throw new UserError(
+        'plugin-there',
+        `${name} is installed already, from ${there.source}.`,
+        `Bring it up to date with: plugin:update ${name}`,
+      )
+    return putIn({ ...copy, name }, call, rooms)
+  })
 }
 
-/** Every plugin that is there: those that came with Davit first. */
-export function placesOf({
-  settings,
-  store,
-}: Pick<Rooms, 'settings' | 'store'>): (Place & { off: string | undefined })[] {
-  const records = store.plugins.list()
-  const own = placesIn(join(root, 'plugins'), programVersion())
-  const installed = records.flatMap(({ name, installed }): readonly Place[] =>
-    installed
-      ? [
-          {
-            name,
-            folder: pluginFolder({ settings }, name, installed.commit),
-            version: installed.commit,
-            origin: 'installed',
-          },
-        ]
-      : [],
-  )
-  const offs = new Map(
-    records.map(({ name, disabled, fault }) => [name, disabled ? 'it is disabled' : fault] as const),
-  )
-  return [...own, ...installed].map(place => ({ ...place, off: offs.get(place.name) }))
+async function update(
+  name: string,
+  { committish, call }: { committish: string | undefined; call: Call },
+  rooms: Rooms,
+): Promise<Installed> {
+  const { source, committish: before } = installedOf(name, rooms)
+  if (source === 'tar')
+    throw new UserError(
+      'plugin-own',
+      `${name} came in a tar, so there is nowhere to fetch it from.`,
+      'Send it again: tar -c . | ssh HOST plugin:install -',
+    )
+  const origin = { kind: 'git', url: source, committish: committish ?? before } as const
+  return withCopy(origin, call, rooms, copy => putIn({ ...copy, name }, call, rooms))
 }
 
-/** How programs of plugins are run here. */
-export function executablesOf(log: Logger): Executables {
-  const user = findPluginUser()
-  if (!user)
-    log.info('executable plugins run as the daemon itself: it cannot run them as the user davit-plugin here')
+/** The new version is on before it counts, and the old one is on until then. */
+async function putIn(copy: Copy, call: Call, rooms: Rooms): Promise<Installed> {
+  const { store, roster, settings } = rooms
+  const { name, commit } = copy
+  const place: Place = {
+    name,
+    folder: pluginFolder(rooms, name, commit),
+    version: commit,
+    origin: 'installed',
+  }
+  const before = store.plugins.find(name)?.installed
+  const isSame = before?.commit === commit
+  if (isSame && roster.find(name)?.off === undefined) {
+    store.plugins.put(name, copy)
+    return { plugin: factsOf(standingOf(name, rooms), rooms), was: 'as-before' }
+  }
+  crashAt('plugin:copied', settings)
+  await mkdir(pluginFolder(rooms, name), { recursive: true, mode: 0o711 })
+  await rm(place.folder, { recursive: true, force: true })
+  await rename(copy.folder, place.folder)
+  crashAt('plugin:placed', settings)
+  try {
+    await roster.admit(place)
+    crashAt('plugin:admitted', settings)
+    store.plugins.put(name, copy)
+  } catch (error) {
+    if (!isSame) await rm(place.folder, { recursive: true, force: true })
+    throw error
+  }
+  crashAt('plugin:recorded', settings)
+  tell('plugin-on', `The plugin ${name} is on, at ${commit.slice(0, 10)}.`, { name, call }, rooms)
   return {
-    user,
-    env: plainEnv(),
-    checkout: (source, folder, signal) =>
-      unpack(source.archive({ signal }), { folder, signal, others: 'skip', most: usualArchive }),
+    plugin: factsOf(standingOf(name, rooms), rooms),
+    was: isSame ? 'off' : before ? 'another' : 'new',
+  }
+}
+
+async function uninstall(name: string, call: Call, rooms: Rooms): Promise<void> {
+  const { store, roster, settings } = rooms
+  installedOf(name, rooms)
+  checkNobodyNeeds(name, 'uninstalled', rooms)
+  const apps = store.dependencies.on(name)
+  if (apps.length > 0)
+    throw new UserError(
+      'plugin-depended',
+      `${name} cannot be uninstalled: ${apps.join(', ')} ${apps.length === 1 ? 'depends' : 'depend'} on it.`,
+      'Take it out of use there first.',
+    )
+  const { commit } = installedOf(name, rooms)
+  store.plugins.remove(name)
+  crashAt('plugin:removed', settings)
+  await roster.forget(name)
+  await rm(pluginFolder(rooms, name, commit), { recursive: true, force: true })
+  tell('plugin-off', `The plugin ${name} was uninstalled.`, { name, call }, rooms)
+}
+
+async function enable(name: string, call: Call, rooms: Rooms): Promise<boolean> {
+  const { store, roster } = rooms
+  if (standingOf(name, rooms).off === undefined) return false
+  await roster.admit(placesOf(rooms).find(each => each.name === name)!)
+  store.plugins.enable(name)
+  tell('plugin-on', `The plugin ${name} is on again.`, { name, call }, rooms)
+  return true
+}
+
+async function disable(name: string, call: Call, rooms: Rooms): Promise<boolean> {
+  const { store, roster } = rooms
+  const wasOn = standingOf(name, rooms).off === undefined
+  checkNobodyNeeds(name, 'disabled', rooms)
+  store.plugins.disable(name)
+  await roster.retire(name, 'it is disabled')
+  if (wasOn) tell('plugin-off', `The plugin ${name} was disabled.`, { name, call }, rooms)
+  return wasOn
+}
+
+function checkNobodyNeeds(name: string, how: string, { roster }: Rooms): void {
+  const needing = roster.members().filter(({ plugin }) => plugin.needs?.includes(name))
+  if (needing.length === 0) return
+  const names = needing.map(each => each.plugin.name).join(', ')
+  throw new UserError(
+    'plugin-needed',
+    `${name} cannot be ${how}: ${names} ${needing.length === 1 ? 'needs' : 'need'} it.`,
+    `Disable ${names} first.`,
+  )
+}
+
+function tell(
+  kind: 'plugin-on' | 'plugin-off',
+  text: string,
+  { name, call }: { name: string; call: Call },
+  { events }: Rooms,
+): void {
+  events.tell({ kind, text, by: call.by.person, data: { plugin: name } })
+}
+
+function standingOf(name: string, { roster }: Rooms): Standing {
+  const found = roster.find(name)
+  if (found) return found
+  throw new UserError('plugin-missing', `There is no plugin ${name}.`, 'See what there is: plugin:list')
+}
+
+function installedOf(name: string, rooms: Rooms) {
+  const { origin } = standingOf(name, rooms)
+  const installed = rooms.store.plugins.find(name)?.installed
+  if (origin === 'installed' && installed) return installed
+  throw new UserError(
+    'plugin-own',
+    `${name} came with Davit, and changes with it.`,
+    `Turn it off with: plugin:disable ${name}`,
+  )
+}
+
+function factsOf(standing: Standing, { store }: Rooms): PluginFacts {
+  const { name, version, origin, plugin, hooks, off, folder } = standing
+  const installed = store.plugins.find(name)?.installed
+  return {
+    ...{ name, version, origin, hooks, off },
+    about: plugin?.about ?? '',
+    source: installed?.source,
+    committish: installed?.committish,
+    installedAt: installed?.at,
+    api: plugin?.api,
+    needs: plugin?.needs ?? [],
+    commands: (plugin?.commands ?? []).map(each => each.name),
+    executable: isProgramFolder(folder),
+    apps: store.dependencies.on(name),
   }
 }

@@ -8,6 +8,7 @@ import type { ContainerInfo, Engine } from '../docker/engine.ts'
 import type { Edge } from '../edge/wire.ts'
 import type { Repositories } from '../git/push.ts'
 import type { Logger } from '../log.ts'
+import type { Catalogue } from '../plugin/catalogue.ts'
 import type { Driver } from '../plugin/driver.ts'
 import type { Roster } from '../plugin/roster.ts'
 import type { Settings } from '../settings.ts'
@@ -45,6 +46,7 @@ export interface Rooms extends Cellar {
   readonly events: Events
   readonly operations: Operations
   readonly jobs: Jobs
+  readonly plugins: Catalogue
 }
 
 /** Labels of everything an instance makes on the engine. */

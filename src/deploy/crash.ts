@@ -37,6 +37,11 @@ export const crashPoints = [
   'destroy:containers',
   'destroy:images',
   'destroy:repository',
+  'plugin:copied',
+  'plugin:placed',
+  'plugin:admitted',
+  'plugin:recorded',
+  'plugin:removed',
 ] as const
 
 export type CrashPoint = (typeof crashPoints)[number]

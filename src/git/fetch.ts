@@ -50,7 +50,8 @@ async function fetchRefs(
   })
 }
 
-function configFor({ url, port, addresses }: Destination): Env {
+/** git goes to the addresses that were found to be allowed, and nowhere else. */
+export function configFor({ url, port, addresses }: Destination): Env {
   const pinned = addresses.map(each => (isIPv6(each) ? `[${each}]` : each)).join(',')
   return {
     [`protocol.${url.protocol.slice(0, -1)}.allow`]: 'always',

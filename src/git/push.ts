@@ -45,6 +45,14 @@ export interface Repositories {
   serve(app: string, service: 'upload-pack' | 'upload-archive', streams: GitStreams): Promise<number>
   /** A revision as a source; `quarantine` while its objects are in a push. UserError `no-commit` when it names no commit. */
   source(app: string, revision: string, options: { branch: string; quarantine?: Env }): Promise<Source>
+  /**
+   * Hands over the files of a repository elsewhere, for as long as `use` takes: at a branch, a tag or a whole commit, else at its HEAD. Its
+   * submodules are not among them. UserErrors `git-commit`, `git-url`, `git-failed` and those of Reach; Cancelled.
+   */
+  foreign<T>(
+    from: { readonly url: URL; readonly committish: string | undefined; readonly signal: AbortSignal },
+    use: (source: Source) => Promise<T>,
+  ): Promise<T>
   /** The commit a branch is at; undefined when there is none. */
   tip(app: string, branch: string): Promise<string | undefined>
   /** Makes HEAD name the branch, so that a clone checks out what is deployed. */

@@ -7,6 +7,7 @@ import { UserError, unlessDiskFull } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Reach } from '../outbound.ts'
 import type { Env } from '../types.ts'
+import { withForeign } from './foreign.ts'
 import { type Git, GitFailed, openGit } from './git.ts'
 import { openModules } from './modules.ts'
 import type { Repositories } from './push.ts'
@@ -14,6 +15,7 @@ import { receive } from './receive.ts'
 import { branchRef } from './refs.ts'
 import { serve } from './service.ts'
 import { openSource, tidySubmodules } from './submodules.ts'
+import { temporary, temporaryPrefix } from './temporary.ts'
 import { readTree, type SourceLimits } from './tree.ts'
 
 export interface RepositoriesOptions {
@@ -102,6 +104,9 @@ export function openRepositories({
       const tree = await readTree(git, commit, { repo, env: quarantine }, bounds)
       return openSource({ git, modules, limits: bounds }, tree, branch)
     },
+    foreign: plainly((from, use) =>
+      withForeign({ git, reach, modules, make, limits: bounds, folder }, from, use),
+    ),
     tip: (app, branch) => tip(git, repoOf(app), branch),
     setHead: plainly(async (app, branch) => {
       const repo = repoOf(app)
@@ -217,12 +222,6 @@ function namesIn(folder: string): string[] {
     unlessMissing(error)
     return []
   }
-}
-
-const temporaryPrefix = '.tmp-'
-
-function temporary(folder: string): string {
-  return join(folder, `${temporaryPrefix}${randomBytes(8).toString('hex')}`)
 }
 
 /** Names come from the store, which checked them; a path is no place to find out that one did not. */

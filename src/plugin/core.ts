@@ -15,6 +15,7 @@ import type {
   Release,
   Route,
 } from '../types.ts'
+import type { Catalogue } from './catalogue.ts'
 import type {
   AppLogLine,
   CertificateFacts,
@@ -227,6 +228,8 @@ export interface Core {
   redeploy(app: AppName, reason: string): void
   /** Does at once what is done every night, for one app or for all and the engine's build cache. */
   upkeep(app: AppName | undefined): Promise<Upkeep>
+  /** For admins: everybody else is stopped at the gate. */
+  readonly plugins: Catalogue
   readonly access: {
     keys(): readonly Key[]
     /** UserError `name-taken`, `key-taken`, `bad-name`. */

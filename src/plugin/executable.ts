@@ -27,8 +27,10 @@ const answerBytes = 1 << 20
  * A folder with plugin.json, hooks/NAME and commands/TOPIC:VERB as a plugin: each file a program that gets JSON on stdin. Throws an Error
  * that says what is wrong with it.
  */
-export function readExecutable({ folder, name }: Place, tools: Executables): Plugin {
+export function readExecutable(place: Place, tools: Executables): Plugin {
+  const { folder } = place
   const manifest = readManifest(readFileSync(join(folder, 'plugin.json'), 'utf8'))
+  const name = place.name || manifest.name
   const hooks = programsIn(folder, 'hooks')
   const unknown = hooks.find(each => !hookNames.some(known => known === each))
   if (unknown) throw new Error(`it listens to ${unknown}, which is no hook`)

@@ -12,6 +12,7 @@ import { asPlugin } from './trail.ts'
 
 /** Where a plugin lies. */
 export interface Place {
+  /** What it is called here; empty: as it calls itself. */
   readonly name: string
   readonly folder: string
   /** The commit that it was installed at; Davit's own version for what came with it. */
@@ -58,7 +59,7 @@ async function readModule({ name, folder, origin }: Place, reading: number): Pro
     throw new Error('index.ts has no default export made by definePlugin')
   if (origin === 'davit' && given.name !== name)
     throw new Error(`it calls itself ${given.name}, but its folder is ${name}`)
-  return { ...given, name }
+  return { ...given, name: name || given.name }
 }
 
 /** Why a plugin cannot take part, whatever it is written in. */

@@ -11,6 +11,7 @@ export interface Runner {
 
 export interface Run {
   readonly file: string
+  readonly args?: readonly string[]
   readonly folder: string
   readonly env: Readonly<Record<string, string | undefined>>
   /** What it gets on stdin. It may stop reading early. */
@@ -54,7 +55,7 @@ export async function runProgram(run: Run, runner: Runner): Promise<Ended> {
   }
 }
 
-function start({ file, folder, env }: Run, { user, env: plain }: Runner): ChildProcess {
+function start({ file, args = [], folder, env }: Run, { user, env: plain }: Runner): ChildProcess {
   const as = user
     ? [
         `--reuid=${user.uid}`,
@@ -62,7 +63,7 @@ function start({ file, folder, env }: Run, { user, env: plain }: Runner): ChildP
         ...['--clear-groups', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs'],
       ]
     : []
-  const words = [...as, '--pdeathsig', 'KILL', '--', file]
+  const words = [...as, '--pdeathsig', 'KILL', '--', file, ...args]
   return spawn('setpriv', words, {
     cwd: folder,
     env: { ...plain, HOME: folder, ...env },

@@ -7,6 +7,7 @@ import { createJobs } from '../../src/clock/jobs.ts'
 import { createCore } from '../../src/core/core.ts'
 import { createEvents } from '../../src/core/events.ts'
 import { createOperations } from '../../src/core/operations.ts'
+import { createPlugins } from '../../src/core/plugins.ts'
 import type { Cellar, Rooms } from '../../src/core/rooms.ts'
 import { createAttempts } from '../../src/deploy/attempts.ts'
 import { createBackground } from '../../src/deploy/background.ts'
@@ -44,10 +45,17 @@ export interface Workshop {
   readonly members: readonly Member[]
 }
 
+export interface WorkshopOptions {
+  readonly plugins?: readonly Plugin[]
+  readonly engine?: Partial<Engine>
+  /** Networks that may be fetched from. */
+  readonly allowLocal?: readonly string[]
+}
+
 /** The workshop over a real store and real repositories in a folder of the test's own, with no engine and no proxy. */
 export function workshop(
   t: Test,
-  { plugins = [], engine = {} }: { plugins?: readonly Plugin[]; engine?: Partial<Engine> } = {},
+  { plugins = [], engine = {}, allowLocal = [] }: WorkshopOptions = {},
 ): Workshop {
   const dir = t.testdir({ git: {} })
   const log = pino({ level: 'silent' })
@@ -79,7 +87,7 @@ export function workshop(
       folder: join(dir, 'git'),
       hooks: resolve(import.meta.dirname, '../../scripts/git-hooks'),
       env: plainEnv(),
-      reach: createOutbound({ allowed: [] }),
+      reach: createOutbound({ allowed: allowLocal }),
       log,
     }),
     hooks: createDriver(roster.members),
@@ -99,6 +107,7 @@ export function workshop(
     pushes: createQueue(),
     slots: createSlots(() => 2),
     attempts: createAttempts({ store, folder: join(dir, 'builds'), log }),
+    plugins: createPlugins(() => rooms),
     routes: createRoutes(cellar),
   }
   const core = createCore('0.0.0', rooms)

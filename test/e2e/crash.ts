@@ -105,12 +105,12 @@ async function within<T>(ms: number, promise: Promise<T>, otherwise: string): Pr
   return Promise.race([promise, limit]).finally(() => late.abort())
 }
 
-/** A push passes these kinds of points, and a restart after it; the others are of changes of their own. */
+/** A push passes these kinds of points, and a restart after it; the others are of changes of their own. Plugins change no app: see plugins.test. */
 const kindsOfPush = 'deploy release rollout container pointing live retire undo'.split(' ')
 const isOfPush = (point: CrashPoint) => kindsOfPush.includes(kindOf(point))
 
 export const pushPoints = crashPoints.filter(isOfPush)
-export const otherPoints = crashPoints.filter(each => !isOfPush(each))
+export const otherPoints = crashPoints.filter(each => !isOfPush(each) && kindOf(each) !== 'plugin')
 
 export function kindOf(point: CrashPoint): string {
   return point.split(':')[0]!

@@ -1,0 +1,20 @@
+import { isMainThread } from 'node:worker_threads'
+
+import { messageOf } from '../errors.ts'
+import { createReader } from './load.ts'
+
+/** What is known of a plugin that was read to see whether it can be. */
+export type Trial = { readonly name: string } | { readonly reason: string }
+
+/** Reads the plugin in a folder, in a process of its own, which it may block or end; the last line is the outcome. */
+async function tryOut(folder: string): Promise<Trial> {
+  const nothing = async () => undefined
+  const read = createReader({ user: undefined, env: {}, checkout: nothing })
+  const found = await read({ name: '', folder, version: '', origin: 'installed' })
+  return 'reason' in found ? found : { name: found.plugin.name }
+}
+
+if (isMainThread && process.argv[1] === import.meta.filename) {
+  const trial = await tryOut(process.argv[2]!).catch((error: unknown) => ({ reason: messageOf(error) }))
+  process.stdout.write(`\n${JSON.stringify(trial)}\n`, () => process.exit(0))
+}

@@ -1,0 +1,307 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+
+import { type Test, t } from 'tap'
+import tar from 'tar-stream'
+
+import { placesOf, sweepPlugins } from '../../src/core/plugin-places.ts'
+import { desk } from '../cli/desk.ts'
+import { gitServer } from '../git/http.ts'
+
+const manifest = (name: string, more: object = {}) =>
+  JSON.stringify({ name, about: 'Says hello', api: 1, ...more })
+const hello = (word: string) => ({
+  'plugin.json': manifest('hello'),
+  'hooks/beforeCreate!': `#!/bin/sh\necho ${word}\n`,
+})
+const module = (name: string, more = '') =>
+  `import { definePlugin } from 'davit/plugin'\nexport default definePlugin({ name: '${name}', about: 'In TypeScript', api: 1${more} })`
+
+t.test('a plugin comes in a tar on stdin, is on at once, and again without harm', async t => {
+  const { say, data } = await plugins(t)
+  const packed = await tarOf(hello('Hello'))
+  t.match(await say('plugin:install -', { input: packed }), {
+    code: 0,
+    stdout: /^hello is installed, at [0-9a-f]{10}$/m,
+  })
+  t.match(await say('apps:create shop'), { code: 0, stdout: /Hello/ })
+  t.match(await say('plugin:install -', { input: packed }), {
+    code: 0,
+    stdout: /hello is at [0-9a-f]{10} already/,
+  })
+  t.match(await say('plugin:installed hello'), { code: 0 })
+  t.match(await say('plugin:installed other'), { code: 1 })
+  t.match(await say('plugin:list'), { stdout: /^hello +[0-9a-f]{10} +on +Says hello$/m })
+  const [facts] = JSON.parse((await say('plugin:list --format json')).stdout) as Record<string, string>[]
+  t.match(facts, {
+    name: 'hello',
+    state: 'on',
+    origin: 'installed',
+    source: 'tar',
+    kind: 'executable',
+    hooks: 'beforeCreate',
+    api: '1',
+  })
+  t.equal((await say('plugin:report hello --plugin-hooks')).stdout, 'beforeCreate\n')
+  t.match(await say('plugin:report hello'), {
+    stdout: /=====> hello plugin information\n.*Plugin name: +hello/s,
+  })
+  t.match(await say('plugin:report hello --plugin-colour'), { code: 1, stderr: /valid flags: --plugin-name/ })
+  t.same(await folders(data), ['hello', `hello/${facts!.version}`, 'hello/data'])
+})
+
+t.test('another tar of that name is another version; one gone wrong leaves what was there', async t => {
+  const { say, data } = await plugins(t)
+  await say('plugin:install -', { input: await tarOf(hello('One')) })
+  t.match(
+    await say('plugin:install -', { input: gzipSync(await tarOf(inFolder('hello-1.0', hello('Two')))) }),
+    {
+      code: 0,
+      stdout: /hello is now at/,
+    },
+  )
+  const before = await folders(data)
+  for (const [input, reason] of [
+    [await tarOf({ ...hello('Three'), 'hooks/afterwards!': '' }), /listens to afterwards, which is no hook/],
+    [
+      await tarOf({ 'plugin.json': manifest('hello', { api: 2 }) }),
+      /it is for api 2; this Davit speaks api 1/,
+    ],
+    [await tarOf({ 'plugin.json': manifest('hello', { needs: ['x'] }) }), /needs x, which is not there/],
+    [await tarOf({ 'README.md': '' }), /neither an index.ts nor a plugin.json/],
+    [await tarOf({ 'plugin.json': manifest('../hello') }), /cannot be a plugin's name/],
+    [await tarOf({ 'index.ts': 'throw new Error("no luck")' }), /no luck/],
+    [await tarOf({ 'index.ts': 'process.exit(0)' }), /it ended the process that read it/],
+    [await tarOf({ 'index.ts': 'process.abort()' }), /it ended the process that read it with 134/],
+    [
+      await tarOf({ 'index.ts': module('hello', `, start() { throw new Error('no start') }`) }),
+      /did not start: no start/,
+    ],
+    [
+      await tarOf({ 'index.ts': module('hello'), 'package.json': '{"dependencies": {"x": "1"}}' }),
+      /no package-lock.json/,
+    ],
+    [Buffer.from('no tar'.repeat(200)), /it is no tar/],
+    [gzipSync('no tar either'.repeat(200)), /it is no tar/],
+    ['', /No archive came in/],
+  ] as const) {
+    const { code, stderr } = await say('plugin:install -', { input })
+    t.match(stderr, reason)
+    t.equal(code, 1)
+  }
+  t.match(await say('apps:create shop'), { stdout: /Two/ })
+  t.same(await folders(data), before)
+  t.match(await say('plugin:list'), { stdout: /^hello .* on /m })
+})
+
+t.test('archives that lead elsewhere are refused', async t => {
+  const { say } = await plugins(t)
+  for (const header of [
+    { name: '../x' },
+    { name: '/etc/x' },
+    { name: 'x', type: 'symlink', linkname: '/etc' } as const,
+    { name: 'x', type: 'character-device' } as const,
+  ]) {
+    const packed = tar.pack()
+    packed.entry(header, '')
+    packed.finalize()
+    const input = Buffer.concat(await Array.fromAsync(packed as unknown as AsyncIterable<Buffer>))
+    t.match(await say('plugin:install -', { input }), { code: 1, stderr: /The archive cannot be taken/ })
+  }
+})
+
+t.test('a plugin comes from a repository, pinned to a commit, and is updated from there', async t => {
+  const server = await gitServer(t)
+  const { say } = await plugins(t, { allowLocal: ['127.0.0.0/8'] })
+  const first = await server.commit('hello', { 'index.ts': module('hello', sayOnCreate('One')) })
+  await server.git('hello', 'tag', 'v1')
+  const url = `${server.url}/hello.git`
+  t.match(await say(`plugin:install ${url}`), {
+    code: 0,
+    stdout: new RegExp(`installed, at ${first.slice(0, 10)}`),
+  })
+  t.match(await say('apps:create a'), { stdout: /One/ })
+  const second = await server.commit('hello', { 'index.ts': module('hello', sayOnCreate('Two')) })
+  t.match(await say(`plugin:install ${url}`), {
+    code: 1,
+    stderr: /installed already[\s\S]*plugin:update hello/,
+  })
+  t.match(await say('apps:create b'), { stdout: /One/ })
+  t.match(await say('plugin:update'), { code: 0, stdout: new RegExp(`now at ${second.slice(0, 10)}`) })
+  t.match(await say('apps:create c'), { stdout: /Two/ })
+  t.match(await say('plugin:update hello'), { code: 0, stdout: /already/ })
+  t.match(await say('plugin:update hello --committish v1'), {
+    code: 0,
+    stdout: new RegExp(first.slice(0, 10)),
+  })
+  t.match(await say('apps:create d'), { stdout: /One/ })
+  t.match(await say(`plugin:update hello --committish ${second}`), {
+    code: 0,
+    stdout: new RegExp(second.slice(0, 10)),
+  })
+  t.match(await say('plugin:update hello --committish nowhere'), {
+    code: 1,
+    stderr: /no branch or tag nowhere/,
+  })
+  t.match(await say(`plugin:update hello --committish ${'0'.repeat(40)}`), {
+    code: 1,
+    stderr: /does not have that commit/,
+  })
+  await server.commit('hello', { 'index.ts': 'throw new Error("broken")' })
+  t.match(await say('plugin:update hello --committish main'), { code: 1, stderr: /broken/ })
+  t.match(await say('apps:create e'), { stdout: /Two/ })
+})
+
+t.test('where a plugin may come from is bounded', async t => {
+  const { say } = await plugins(t, { allowLocal: ['127.0.0.1/32'] })
+  for (const [url, reason] of [
+    ['http://127.0.0.2:1/x.git', /not on the public internet/],
+    ['file:///etc', /Nothing is fetched over file:/],
+    ['ssh://git@example.test/x', /Nothing is fetched over ssh:/],
+    ['http://me:secret@127.0.0.1/x', /would be told a password/],
+    ['hello', /no address of a repository/],
+    ['--upload-pack=x', /bad-usage|Usage|not/],
+  ] as const)
+    t.match(await say(`plugin:install ${url}`), { code: 1, stderr: reason }, url)
+  t.match(await say('plugin:install http://127.0.0.1/y --committish=--evil'), {
+    code: 1,
+    stderr: /names no branch/,
+  })
+})
+
+t.test('what a plugin depends on comes as its lockfile says', async t => {
+  const { say } = await plugins(t)
+  const lock = {
+    name: 'hello',
+    lockfileVersion: 3,
+    packages: {
+      '': { name: 'hello', dependencies: { word: 'file:word' } },
+      'node_modules/word': { resolved: 'word', link: true },
+      word: { name: 'word', version: '1.0.0' },
+    },
+  }
+  const input = await tarOf({
+    'index.ts': `import { word } from 'word'\n${module('hello', ', hooks: { beforeCreate: (_, { out }) => out(word) }')}`,
+    'package.json': JSON.stringify({ name: 'hello', type: 'module', dependencies: { word: 'file:word' } }),
+    'package-lock.json': JSON.stringify(lock),
+    'word/package.json': JSON.stringify({
+      name: 'word',
+      version: '1.0.0',
+      type: 'module',
+      exports: './index.js',
+      scripts: { install: 'touch /tmp/davit-install-script-ran' },
+    }),
+    'word/index.js': `export const word = 'From a dependency'`,
+  })
+  t.match(await say('plugin:install -', { input }), { code: 0 })
+  t.match(await say('apps:create shop'), { stdout: /From a dependency/ })
+  t.notOk(existsSync('/tmp/davit-install-script-ran'))
+})
+
+t.test('a plugin is off while it is disabled, and on again', async t => {
+  const { say, rooms } = await plugins(t)
+  await say('plugin:install -', { input: await tarOf(hello('Hello')) })
+  t.match(await say('plugin:enable hello'), { code: 0, stdout: /on already/ })
+  t.match(await say('plugin:disable hello'), { code: 0, stdout: /hello is off/ })
+  t.match(await say('plugin:disable hello'), { code: 0, stdout: /off already/ })
+  t.notMatch((await say('apps:create a')).stdout, /Hello/)
+  t.match(await say('plugin:list'), { stdout: /^hello .* off /m, stderr: /hello is off: it is disabled/ })
+  t.match(
+    placesOf(rooms).find(each => each.name === 'hello'),
+    { off: 'it is disabled' },
+  )
+  t.match(await say('plugin:enable hello'), { code: 0, stdout: /hello is on/ })
+  t.match(await say('apps:create b'), { stdout: /Hello/ })
+  for (const verb of ['enable', 'disable', 'uninstall', 'update', 'report'])
+    t.match(await say(`plugin:${verb} nowhere`), { code: 1, stderr: /There is no plugin nowhere/ }, verb)
+})
+
+t.test('a plugin that others need, or apps depend on, is not uninstalled', async t => {
+  const { say, rooms, data } = await plugins(t)
+  await say('plugin:install -', { input: await tarOf(hello('Hello')) })
+  await say('plugin:install -', {
+    input: await tarOf({ 'plugin.json': manifest('more', { needs: ['hello'] }) }),
+  })
+  t.match(await say('plugin:uninstall hello'), { code: 1, stderr: /more needs it/ })
+  t.match(await say('plugin:disable hello'), { code: 1, stderr: /more needs it/ })
+  await say('plugin:uninstall more')
+  await say('apps:create a')
+  await say('apps:create b')
+  rooms.store.dependencies.add('b' as never, 'hello')
+  t.match(await say('plugin:uninstall hello'), { code: 1, stderr: /cannot be uninstalled: b depends on it/ })
+  t.match(await say('plugin:disable hello'), { code: 0, stderr: /Not deployed until it is back: b/ })
+  rooms.store.dependencies.remove('b' as never, 'hello')
+  t.match(await say('plugin:uninstall hello'), { code: 0, stdout: /hello is uninstalled/ })
+  t.match(await say('plugin:uninstall hello'), { code: 1, stderr: /There is no plugin hello/ })
+  t.same(await folders(data), ['hello', 'hello/data', 'more', 'more/data'], 'what it kept is there still')
+  t.match(await say('plugin:list'), { code: 0, stdout: /^NAME +VERSION +STATE +ABOUT\n$/ })
+  t.match(await say('plugin:update'), { code: 0, stderr: /No plugin was installed from a repository/ })
+})
+
+t.test('a plugin has the name that it is given', async t => {
+  const { say } = await plugins(t)
+  t.match(await say('plugin:install - --name other', { input: await tarOf(hello('Hello')) }), {
+    code: 0,
+    stdout: /other is installed/,
+  })
+  t.match(await say('plugin:install - --name Bad/Name', { input: await tarOf(hello('Hello')) }), {
+    code: 1,
+    stderr: /cannot be a plugin's name/,
+  })
+})
+
+t.test('what was begun and does not count is swept at a start', async t => {
+  const { say, rooms, data } = await plugins(t)
+  await say('plugin:install -', { input: await tarOf(hello('Hello')) })
+  const kept = await folders(data)
+  for (const name of ['.new-1/x', `hello/${'a'.repeat(40)}`, 'hello/.source-x', `gone/${'b'.repeat(40)}`])
+    mkdirSync(join(data, name), { recursive: true })
+  sweepPlugins(rooms)
+  t.same(await folders(data), ['gone', ...kept])
+})
+
+t.test('everything is told in the audit and to those who listen', async t => {
+  const { say, audit, rooms } = await plugins(t)
+  await say('plugin:install -', { input: await tarOf(hello('Hello')) })
+  await say('plugin:list')
+  t.match(audit(), [{ line: 'plugin:install -', exit: 0 }])
+  t.match(await say('plugin:help'), { stdout: /Manage plugins[\s\S]*plugin:install/ })
+  t.match(await say('plugin:install --help'), {
+    stdout: /Usage: plugin:install URL \[--committish VALUE\] \[--name VALUE\]/,
+  })
+  await rooms.background.idle()
+})
+
+function sayOnCreate(word: string): string {
+  return `, hooks: { beforeCreate: (_, { out }) => out('${word}') }`
+}
+
+async function plugins(t: Test, options: Parameters<typeof desk>[2] = {}) {
+  const all = desk(t, [], options)
+  sweepPlugins(all.rooms)
+  await all.rooms.roster.load([], () => all.core)
+  return { ...all, data: join(all.rooms.settings.data, 'plugins') }
+}
+
+function inFolder(name: string, files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [`${name}/${path}`, text]))
+}
+
+/** A path that ends with `!` is executable. */
+async function tarOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+  const packed = tar.pack()
+  for (const [path, text] of Object.entries(files))
+    packed.entry({ name: path.replace('!', ''), mode: path.endsWith('!') ? 0o755 : 0o644 }, text)
+  packed.finalize()
+  return Buffer.concat(await Array.fromAsync(packed as unknown as AsyncIterable<Buffer>))
+}
+
+async function folders(data: string): Promise<string[]> {
+  const entries = await readdir(data, { withFileTypes: true })
+  const below = await Promise.all(
+    entries.map(async each => (await readdir(join(data, each.name))).map(name => `${each.name}/${name}`)),
+  )
+  return [...entries.map(each => each.name), ...below.flat()].sort()
+}
