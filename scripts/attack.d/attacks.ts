@@ -3,36 +3,21 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { AppName, Route } from '../../src/types.ts'
 import { running } from '../../test/proxy/running.ts'
 import { attackAnswers, openCalmApp } from './answers.ts'
+import type { Attack, Words } from './attack.ts'
 import { makes } from './backends.ts'
 import { attackFraming, type Side } from './framing.ts'
-import type { Ground } from './ground.ts'
+import { attackHellos } from './hellos.ts'
 import { openInspector } from './inspector.ts'
 import { loadAndLeave } from './leaks.ts'
 import { openMadApp } from './mad-app.ts'
 import { descriptors, residentKb } from './processes.ts'
+import { attackAndReset } from './resets.ts'
 import { attackRoutes } from './routes.ts'
 import { openStand, runHere } from './stand.ts'
 import { openTap } from './tap.ts'
+import { h2load, slow, tls } from './tools.ts'
+import { uploadSlowly } from './upload.ts'
 import { attackWebSockets } from './websockets.ts'
-
-export interface Words {
-  readonly seed: number
-  readonly count?: number
-  readonly seconds?: number
-  readonly backends?: readonly string[]
-  /** After `--`. */
-  readonly command: readonly string[]
-  readonly ground: Ground
-  readonly say: (line: string) => void
-  readonly signal: AbortSignal
-}
-
-export interface Attack {
-  readonly name: string
-  readonly about: string
-  /** Whether nothing was found. */
-  readonly run: (words: Words) => Promise<boolean>
-}
 
 export const attacks: readonly Attack[] = [
   {
@@ -61,8 +46,41 @@ export const attacks: readonly Attack[] = [
     run: leaks,
   },
   {
+    name: 'resets',
+    about:
+      'WebSockets that end at every step, by their client or by the app: does anything stay open? (2000)',
+    run: resets,
+  },
+  {
+    name: 'hellos',
+    about: 'garbage, lies and hostile names in place of a TLS handshake: does a good client notice? (10000)',
+    run: hellos,
+  },
+  {
+    name: 'upload',
+    about: 'so many MB at a slow, steady rate: do they arrive, at no cost of memory? (200; --seconds 100)',
+    run: upload,
+  },
+  {
+    name: 'slow',
+    about:
+      "slowhttptest's four kinds, so many sockets each from 20 addresses, beside a good client (2000; --seconds 60)",
+    run: slow,
+  },
+  {
+    name: 'h2load',
+    about: 'so many requests over HTTP/2: does each have its answer? (1000000)',
+    run: h2load,
+  },
+  {
+    name: 'tls',
+    about: 'what testssl.sh has against it',
+    run: tls,
+  },
+  {
     name: 'stand',
-    about: 'a proxy and an app to aim at: -- COMMAND… is run with PORT in its words replaced',
+    about:
+      'a proxy and an app to aim at: -- COMMAND… is run with PORT, TLS and AUTHORITY in its words replaced',
     run: stand,
   },
 ]
@@ -132,6 +150,35 @@ async function routes({ seed, count = 1_000_000, say, signal }: Words): Promise<
   return wrong.length === 0
 }
 
+async function resets({ seed, count = 2_000, ground, say, signal }: Words): Promise<boolean> {
+  const { counts, wrong, survived } = await attackAndReset(ground, { seed, count, signal })
+  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
+  for (const each of wrong.slice(0, 40)) say(each)
+  return wrong.length === 0 && survived
+}
+
+async function hellos({ seed, count = 10_000, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground)
+  const { counts, wrong } = await attackHellos({ port: stand.httpsPort, seed, count, signal })
+  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
+  for (const each of wrong) say(each)
+  return wrong.length === 0 && stand.survived()
+}
+
+async function upload({ count = 200, seconds = 100, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground, { workers: 1 })
+  const [, pid] = stand.pids as [number, number]
+  const before = await residentKb(pid)
+  const { whole, took, most } = await uploadSlowly({
+    ...{ port: stand.port, bytes: count * 1024 ** 2, seconds, signal },
+    memory: () => residentKb(pid),
+  })
+  say(
+    `${count} MB in ${took} s, ${whole ? 'whole' : 'not whole'}; resident ${before} KB before, at most ${most} KB`,
+  )
+  return whole && stand.survived()
+}
+
 /** One worker, so that one process has had it all. */
 async function leaks({ seed, count = 1_000_000, ground, say, signal }: Words): Promise<boolean> {
   const stand = await openStand(ground, { workers: 1 })
@@ -162,10 +209,15 @@ const restMs = 8_000
 /** For tools that are not ours. Theirs to say what they found; ours, whether anything ended. */
 async function stand({ command, ground, say, signal }: Words): Promise<boolean> {
   const stand = await openStand(ground)
-  say(`shop.test is at http://127.0.0.1:${stand.port}`)
+  say(`shop.test is at http://127.0.0.1:${stand.port} and https://localhost:${stand.httpsPort}`)
   if (command.length === 0) await new Promise(resolve => signal.addEventListener('abort', resolve))
   else {
-    const words = command.map(word => word.replaceAll('PORT', String(stand.port)))
+    const words = command.map(word =>
+      word
+        .replaceAll('PORT', String(stand.port))
+        .replaceAll('TLS', String(stand.httpsPort))
+        .replaceAll('AUTHORITY', stand.authority),
+    )
     say(`${words[0]} ended with ${await runHere(words, { signal })}`)
   }
   say(`${stand.asked()} requests reached the app`)

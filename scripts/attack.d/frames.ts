@@ -31,7 +31,7 @@ export function echoFrames(req: IncomingMessage, socket: Socket): void {
   })
 }
 
-function acceptOf(key: string): string {
+export function acceptOf(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 
-import { type Attack, attacks } from './attacks.ts'
+import type { Attack } from './attack.ts'
+import { attacks } from './attacks.ts'
 import { openGround } from './ground.ts'
 
 const usage = `scripts/attack NAME [--seed N] [--count N] [--seconds N] [--backends a,b] [-- COMMAND…]

@@ -7,12 +7,16 @@ import type { AddressInfo, Socket } from 'node:net'
 import { plainEnv } from '../../src/settings.ts'
 import type { AppName, Route } from '../../src/types.ts'
 import { running } from '../../test/proxy/running.ts'
+import { certified } from './authority.ts'
 import { echoFrames } from './frames.ts'
 import type { Ground } from './ground.ts'
 
-/** A whole proxy, and an app behind it at shop.test, 127.0.0.1 and localhost. */
+/** A whole proxy, and an app behind it at shop.test and localhost, with TLS if they like, and at 127.0.0.1. */
 export interface Stand {
   readonly port: number
+  readonly httpsPort: number
+  /** File with the certificate of who vouches for the app's. */
+  readonly authority: string
   /** Process ids of proxy and workers as they were at the start. */
   readonly pids: readonly number[]
   /** Requests that the app has seen. */
@@ -24,10 +28,17 @@ export interface Stand {
 export async function openStand(ground: Ground, { workers = 2 } = {}): Promise<Stand> {
   const app = await openApp(ground)
   const proxy = await running(ground, { workers })
-  await proxy.edge().sync([shop(app.port)])
+  const { certificate, authority } = await certified(['localhost', 'shop.test'], {
+    dir: ground.dir,
+    name: 'shop',
+  })
+  const edge = proxy.edge()
+  await edge.sync([shop(app.port)], [certificate])
   const children = await proxy.workers()
   return {
     port: proxy.port,
+    httpsPort: proxy.httpsPort,
+    authority,
     pids: [proxy.pid(), ...children],
     asked: app.asked,
     survived: async () => (await proxy.workers()).join() === children.join(),
@@ -39,6 +50,7 @@ function shop(port: number): Route {
     app: 'shop' as AppName,
     domains: { 'shop.test': true, '127.0.0.1': true, localhost: true },
     upstreams: { 'shop.web.1': { host: '127.0.0.1', port } },
+    https: { redirect: false, hsts: { maxAge: 31_536_000, includeSubdomains: false, preload: false } },
   }
 }
 

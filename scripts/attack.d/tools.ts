@@ -1,0 +1,116 @@
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+
+import type { Words } from './attack.ts'
+import { watchGoodClient } from './good-client.ts'
+import type { Ground } from './ground.ts'
+import { outputOf } from './processes.ts'
+import { openStand } from './stand.ts'
+import { judgeTls } from './tls.ts'
+
+/** Attacks by others' tools: Debian's testssl.sh, nghttp2-client and slowhttptest. */
+export async function tls({ ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground)
+  const { authority } = stand
+  const judged = await judgeTls(stand.httpsPort, { authority, dir: ground.dir, signal })
+  for (const [name, value] of Object.entries(judged.severities)) say(`${String(value).padStart(8)} ${name}`)
+  for (const each of [...judged.untold, ...judged.findings]) say(each)
+  return judged.findings.length === 0 && stand.survived()
+}
+
+export async function h2load({ count = 1_000_000, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground)
+  const words = [
+    'h2load',
+    '-n',
+    String(count),
+    '-c',
+    '10',
+    '-m',
+    '100',
+    `https://localhost:${stand.httpsPort}/`,
+  ]
+  const output = await outputOf(words, signal)
+  say(output.trim())
+  const [, done, good, failed, errored, late] =
+    /(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/.exec(output)?.map(Number) ?? []
+  const whole = done === count && good === count && failed === 0 && errored === 0 && late === 0
+  say(`${stand.asked()} requests reached the app`)
+  return whole && stand.asked() === count && stand.survived()
+}
+
+/** By slowhttptest's flags. */
+const kinds = {
+  'slow heads': ['-H'],
+  'slow bodies': ['-B', '-s', '100000'],
+  'many ranges': ['-R'],
+  'slow reading': ['-X', '-w', '10', '-y', '20', '-n', '5', '-z', '32', '-k', '3'],
+}
+
+export async function slow({ count = 2_000, seconds = 60, ground, say, signal }: Words): Promise<boolean> {
+  const stand = await openStand(ground)
+  const relay = await openRelay(ground, stand.port)
+  let fine = true
+  for (const [name, flags] of Object.entries({ nothing: undefined, ...kinds })) {
+    if (signal.aborted) break
+    const client = watchGoodClient(stand.port)
+    const path = name === 'slow reading' ? 'bytes/1000000' : ''
+    if (flags === undefined) await new Promise(resolve => setTimeout(resolve, 10_000))
+    else {
+      const url = `http://127.0.0.1:${relay.port}/${path}`
+      const words = [
+        '-c',
+        String(count),
+        '-r',
+        '500',
+        '-l',
+        String(seconds),
+        '-i',
+        '5',
+        '-x',
+        '24',
+        '-p',
+        '3',
+        '-u',
+        url,
+      ]
+      await outputOf(['slowhttptest', ...flags, ...words], signal)
+    }
+    const { p50, p99, most, good, failed } = await client.end()
+    say(
+      `${name.padEnd(14)} ${relay.most()} sockets at once; a good client: ${good} answers, ${failed} failed, p50 ${p50} ms, p99 ${p99} ms, slowest ${most} ms`,
+    )
+    fine &&= failed === 0 && p99 < 250
+  }
+  return fine && stand.survived()
+}
+
+/** slowhttptest has one address; what goes through here comes from twenty others, in turn. */
+async function openRelay(ground: Ground, port: number) {
+  let [turn, open, most] = [0, 0, 0]
+  const server = net.createServer({ highWaterMark: 1024 }, socket => {
+    const localAddress = `127.0.1.${1 + (turn++ % 20)}`
+    const onward = net.connect({ port, host: '127.0.0.1', localAddress })
+    open++
+    most = Math.max(most, open)
+    socket.on('error', () => onward.destroy()).on('close', () => onward.destroy())
+    onward.on('error', () => socket.destroy())
+    onward.on('close', () => {
+      open--
+      socket.destroy()
+    })
+    socket.pipe(onward).pipe(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  ground.teardown(() => server.close())
+  return {
+    port: (server.address() as AddressInfo).port,
+    /** Since this was asked last. */
+    most() {
+      const told = most
+      most = open
+      return told
+    },
+  }
+}
