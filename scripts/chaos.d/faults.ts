@@ -207,7 +207,7 @@ export async function workersOf(data: string): Promise<number[]> {
 }
 
 /** Settles when the process is gone: until then its sockets still take connections. False when there was none. */
-async function kill(pid: number): Promise<boolean> {
+export async function kill(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {

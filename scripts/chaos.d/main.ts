@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
 
+import { deploysInARow } from './deploys.ts'
 import { faults } from './faults.ts'
 import { meetFullDisks, moments } from './full.ts'
+import { isFine, reboots } from './reboot.ts'
 import { chaos } from './run.ts'
 
 const usage = `scripts/chaos [--kills N] [--minutes N] [--seed N] [--apps N] [--within N] [--faults a,b,c]
@@ -16,6 +18,14 @@ const usage = `scripts/chaos [--kills N] [--minutes N] [--seed N] [--apps N] [--
   --within N     everything has to be back so many seconds after a fault is over, 10 unless told
   --faults LIST  which ones; those marked * need root and are left out unless named
 
+scripts/chaos deploys [--deploys N]
+  Deploys in a row, 100 unless told, while clients ask: over kept connections and new ones, with uploads of 2 MB, and
+  over a WebSocket that comes again at once when told. Exits with 1 when one request failed, was cut short or was wrong.
+
+scripts/chaos reboot [--apps N]
+  The host goes down without warning and comes up, once with the engine first and once with Davit first: N apps, 20 unless
+  told, have to serve within 60 seconds what they served before, without a deploy. On an engine of its own. Needs root.
+
 scripts/chaos full-disk [MOMENT…]
   Fills a disk at each moment, or at all: the command has to say so, the old version to serve on, nothing to be
   damaged, and the same command to work once there is room. Needs root.
@@ -27,7 +37,8 @@ async function main(): Promise<number> {
       kills: { type: 'string', default: '30' },
       minutes: { type: 'string', default: '10' },
       seed: { type: 'string', default: String(Date.now() % 100_000) },
-      apps: { type: 'string', default: '1' },
+      apps: { type: 'string' },
+      deploys: { type: 'string', default: '100' },
       within: { type: 'string', default: '10' },
       faults: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -47,12 +58,24 @@ async function main(): Promise<number> {
     const fine = await meetFullDisks(named(moments, names.length > 0 ? names : undefined), telling)
     return codeOf(fine, end.signal)
   }
+  if (kind === 'deploys') {
+    const deploys = whole('deploys', values.deploys)
+    const report = await deploysInARow({ deploys, uploadBytes: () => 2 * 2 ** 20, ...telling })
+    process.stdout.write(`${report.lines.join('\n')}\n`)
+    return codeOf(report.fine, end.signal)
+  }
+  if (kind === 'reboot') {
+    const apps = whole('apps', values.apps ?? '20')
+    const done = await reboots({ apps, withinMs: 60_000, ...telling })
+    for (const line of done.flatMap(each => each.wrong)) process.stdout.write(` !     ${line}\n`)
+    return codeOf(isFine(done), end.signal)
+  }
   if (kind !== undefined) throw new Error(`${kind} is nothing to try. See: scripts/chaos --help`)
   const report = await chaos({
     kills: whole('kills', values.kills),
     minutes: whole('minutes', values.minutes),
     seed: whole('seed', values.seed),
-    apps: whole('apps', values.apps),
+    apps: whole('apps', values.apps ?? '1'),
     withinMs: whole('within', values.within) * 1000,
     faults: values.faults ? named(faults, values.faults.split(',')) : faults.filter(each => !each.needs),
     ...telling,

@@ -15,6 +15,9 @@ export interface OwnEngine {
   kill(awayMs: number): Promise<void>
   /** As a service manager would: asked to end, which ends its containers, and started again. */
   restart(): Promise<void>
+  /** As when a host goes down without warning: no engine, no container, nothing mounted, no bridge; what was on the disk stays. */
+  powerOff(): Promise<void>
+  powerOn(): Promise<void>
   close(): Promise<void>
 }
 
@@ -44,8 +47,41 @@ export async function openOwnEngine(dir: string): Promise<OwnEngine> {
       await ended(child)
       child = await started(dir, socket)
     },
+    async powerOff() {
+      const bridges = await bridgesOf(socket)
+      const containers = await initsOf(socket)
+      child.kill('SIGKILL')
+      await ended(child)
+      await killAll(await processesIn(dir, programs))
+      await killAll(containers)
+      for (const each of [...bridges, bridgeOf(dir)]) await run('ip', ['link', 'delete', each])
+      await unmount(dir)
+      await rm(join(dir, 'exec'), { recursive: true, force: true })
+    },
+    async powerOn() {
+      child = await started(dir, socket)
+    },
     close: () => end(dir, child),
   }
+}
+
+const programs = /\/(dockerd|containerd|containerd-shim|containerd-shim-runc-v2)$/
+
+/** Interfaces of the networks that were made on it. */
+async function bridgesOf(socket: string): Promise<string[]> {
+  const { stdout } = await docker(socket, 'network', 'ls', '--quiet', '--no-trunc', '--filter=type=custom')
+  return words(stdout).map(id => `br-${id.slice(0, 12)}`)
+}
+
+/** The first process of each container, with which the others end. */
+async function initsOf(socket: string): Promise<number[]> {
+  const ids = words((await docker(socket, 'ps', '--quiet')).stdout)
+  if (ids.length === 0) return []
+  return words((await docker(socket, 'inspect', '--format={{.State.Pid}}', ...ids)).stdout).map(Number)
+}
+
+function words(text: string): string[] {
+  return text.split(/\s+/).filter(Boolean)
 }
 
 /** As a service manager would: once more when it ends before it is up. */
@@ -119,7 +155,7 @@ async function end(dir: string, child: ChildProcess): Promise<void> {
   const last = setTimeout(() => child.kill('SIGKILL'), 20_000)
   await ended(child)
   clearTimeout(last)
-  await killAll(await processesIn(dir, /\/(dockerd|containerd|containerd-shim|containerd-shim-runc-v2)$/))
+  await killAll(await processesIn(dir, programs))
   await run('ip', ['link', 'delete', bridgeOf(dir)])
   await unmount(dir)
   await rm(dir, { recursive: true, force: true })

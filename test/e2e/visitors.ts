@@ -35,10 +35,20 @@ export interface Where {
   readonly host: string
   /** What the version of every answer has to begin with: by it apps are told from each other. */
   readonly sign?: string
+  /** Bytes of each upload: 50 to 300 KB, and 2 MB now and then, unless told. */
+  readonly uploadBytes?: (number: number) => number
 }
 
+const usualBytes = (number: number) => (number % 7 === 6 ? 2 * 2 ** 20 : 50_000 + (number % 7) * 50_000)
+
+/** Why a WebSocket ended that was closed in order, with a close frame: its client comes again at once. */
+export const toldToComeAgain = 'the WebSocket was told to come again'
+
 /** Clients of the app `echo` that ask all the while, each kind one after another, and check every answer. */
-export function openVisitors({ port, host, sign = '' }: Where, which: readonly Kind[] = kinds): Visitors {
+export function openVisitors(
+  { port, host, sign = '', uploadBytes = usualBytes }: Where,
+  which: readonly Kind[] = kinds,
+): Visitors {
   const visits: Visit[] = []
   const waiting = new Set<(visit: Visit) => void>()
   const over = new AbortController()
@@ -58,7 +68,7 @@ export function openVisitors({ port, host, sign = '' }: Where, which: readonly K
     upload: {
       options: { ...target, agent: false, method: 'POST' },
       path: number => `/upload/${number}`,
-      body: number => randomBytes(50_000 + (number % 7) * 50_000),
+      body: number => randomBytes(uploadBytes(number)),
     },
   }
   const restMs = { kept: 10, new: 20, slow: 5, upload: 150 }
@@ -71,8 +81,8 @@ export function openVisitors({ port, host, sign = '' }: Where, which: readonly K
   }
   const talk = async () => {
     while (!over.signal.aborted) {
-      await converse({ options: { ...target, agent: false }, next: () => ++last, note, signal: over.signal })
-      await rest(100, over.signal)
+      const talk = { options: { ...target, agent: false }, next: () => ++last, note, signal: over.signal }
+      if ((await converse(talk)) !== 'told') await rest(100, over.signal)
     }
   }
   const all = Promise.all(which.map(kind => (kind === 'websocket' ? talk() : stroll(kind))))
@@ -176,27 +186,34 @@ interface Talk {
 }
 
 /** Messages over one WebSocket, one after another, until it ends. The end is a lost visit, whatever was under way. */
-async function converse({ options, next, note, signal }: Talk): Promise<void> {
+async function converse({ options, next, note, signal }: Talk): Promise<'told' | 'cut' | 'left'> {
   const opened = Date.now()
   const number = next()
   const record = (begun: number, at: number, outcome: Outcome) =>
     note({ number: at, kind: 'websocket', begun, ended: Date.now(), outcome, again: false })
   const socket = await shake(options)
-  if (!(socket instanceof Object)) return record(opened, number, { kind: 'lost', why: socket })
-  const end = new Promise<undefined>(resolve => socket.once('close', () => resolve(undefined)))
+  if (!(socket instanceof Object)) {
+    record(opened, number, { kind: 'lost', why: socket })
+    return 'cut'
+  }
+  const line = listenTo(socket)
   while (!signal.aborted) {
     const at = next()
     const begun = Date.now()
-    const answer = messageOf(socket, end)
+    const answer = line.message()
     socket.write(frame(String(at)))
     const text = await answer
-    if (text === undefined) return record(begun, at, { kind: 'lost', why: 'the WebSocket was ended' })
+    if (text === undefined) {
+      record(begun, at, { kind: 'lost', why: line.told() ? toldToComeAgain : 'the WebSocket was cut' })
+      return line.told() ? 'told' : 'cut'
+    }
     const [said, version = ''] = text.split(' ')
     if (said === String(at)) record(begun, at, { kind: 'answered', status: 101, version })
     else record(begun, at, { kind: 'wrong', what: `${text} instead of ${at}` })
-    await Promise.race([rest(100, signal), end])
+    await Promise.race([rest(100, signal), line.end])
   }
   socket.destroy()
+  return 'left'
 }
 
 /** The connection, or why there is none. */
@@ -227,20 +244,41 @@ function shake(options: RequestOptions): Promise<Socket | string> {
   })
 }
 
-function messageOf(socket: Socket, end: Promise<undefined>): Promise<string | undefined> {
-  const said = new Promise<string>(resolve => {
-    let bytes = Buffer.alloc(0)
-    const hear = (chunk: Buffer) => {
-      bytes = Buffer.concat([bytes, chunk])
-      if (bytes.length < 2 || bytes.length < 2 + bytes[1]!) return
-      socket.off('data', hear)
-      // A close frame: there is nothing more to hear.
-      if ((bytes[0]! & 0x0f) === 8) socket.destroy()
-      else resolve(bytes.subarray(2, 2 + bytes[1]!).toString())
+interface Line {
+  /** The next one that comes; undefined when there is none any more. */
+  message(): Promise<string | undefined>
+  /** Whether it was ended by a close frame (RFC 6455, 5.5.1). */
+  told(): boolean
+  readonly end: Promise<undefined>
+}
+
+/** Short messages only. */
+function listenTo(socket: Socket): Line {
+  const end = new Promise<undefined>(resolve => socket.once('close', () => resolve(undefined)))
+  let bytes = Buffer.alloc(0)
+  let told = false
+  let take: ((text: string) => void) | undefined
+  socket.on('data', (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk])
+    while (bytes.length >= 2 && bytes.length >= 2 + bytes[1]!) {
+      const text = bytes.subarray(2, 2 + bytes[1]!).toString()
+      if ((bytes[0]! & 0x0f) === 8) {
+        told = true
+        socket.destroy()
+      } else take?.(text)
+      bytes = bytes.subarray(2 + bytes[1]!)
     }
-    socket.on('data', hear)
   })
-  return Promise.race([said, end])
+  return {
+    end,
+    told: () => told,
+    message() {
+      const said = new Promise<string>(resolve => {
+        take = resolve
+      })
+      return Promise.race([said, end])
+    },
+  }
 }
 
 /** A short text message as a client sends it (RFC 6455, 5.2). */
