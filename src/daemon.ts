@@ -10,6 +10,7 @@ import { createJobs } from './clock/jobs.ts'
 import { commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
 import { createEvents } from './core/events.ts'
+import { takeUpFault, watchFaults } from './core/faults.ts'
 import { kvOf } from './core/kv.ts'
 import { createOperations } from './core/operations.ts'
 import { executablesOf, placesOf, sweepPlugins } from './core/plugin-places.ts'
@@ -76,14 +77,11 @@ export async function serve(
       executables: executablesOf(log),
       log,
       signal,
-      fault: (name, reason) =>
-        rooms.events.tell({
-          kind: 'plugin-off',
-          level: 'error',
-          text: `The plugin ${name} is off: ${reason}.`,
-          data: { plugin: name, reason },
-        }),
-      changed: members => rooms.jobs.follow(members),
+      fault: (name, reason) => tellOff(name, reason, rooms),
+      changed: members => {
+        rooms.jobs.follow(members)
+        watchdog.follow(roster.list())
+      },
     })
     const cellar: Cellar = {
       settings,
@@ -119,13 +117,22 @@ export async function serve(
     }
     const core = createCore(programVersion(), rooms)
     sweepPlugins(rooms)
+    const watchdog = watchFaults(rooms)
+    const fault = takeUpFault(rooms)
     await roster.load(placesOf(rooms), name => createCore(programVersion(), rooms, name))
+    if (fault?.plugin !== undefined) tellOff(fault.plugin, fault.reason, rooms)
     await open(core, rooms)
+    watchdog.close()
     cellar.edge.close()
   } finally {
     store.close()
     rmSync(pidFile, { force: true })
   }
+}
+
+function tellOff(plugin: string, reason: string, { events }: Pick<Rooms, 'events'>): void {
+  const text = `The plugin ${plugin} is off: ${reason}.`
+  events.tell({ kind: 'plugin-off', level: 'error', text, data: { plugin, reason } })
 }
 
 /** On a full disk Davit starts all the same. */

@@ -193,7 +193,7 @@ function lastOf(said: string, exit: number): string {
 
 // Whether it can be read -----------------------------------------------------------------------------------
 
-const trialMs = 20_000
+const trialMs = 10_000
 
 /** In a process of its own, with as few rights as there are: whatever it does there, this one goes on. */
 async function tryOut(folder: string, signal: AbortSignal): Promise<Trial> {

@@ -19,7 +19,8 @@ export function sweepPlugins({ settings, store }: Pick<Rooms, 'settings' | 'stor
   const folder = pluginFolder({ settings })
   mkdirSync(folder, { recursive: true, mode: 0o711 })
   const commits = new Map(store.plugins.list().map(({ name, installed }) => [name, installed?.commit]))
-  for (const name of readdirSync(folder)) {
+  const entries = readdirSync(folder, { withFileTypes: true })
+  for (const { name } of entries.filter(each => each.isDirectory())) {
     if (name.startsWith('.')) rmSync(join(folder, name), { recursive: true, force: true })
     else
       for (const each of leftIn(join(folder, name)))

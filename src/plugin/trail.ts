@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 import type { AppName } from '../types.ts'
+import { holdingLoop } from './blame.ts'
 
 /** How the code that runs now came to run: whose it is, and what it is part of. */
 export interface Trail {
@@ -18,7 +19,7 @@ export const trail = new AsyncLocalStorage<Trail>()
 
 /** Runs a plugin's code as its own. */
 export function asPlugin<T>(plugin: string, at: string, work: () => T): T {
-  return trail.run({ ...trail.getStore(), plugin, at }, work)
+  return trail.run({ ...trail.getStore(), plugin, at }, () => holdingLoop(plugin, work))
 }
 
 /** Runs what is part of a change of the app; it is Davit's own again, whoever asked for it. */

@@ -1,0 +1,76 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+
+import { messageOf } from '../errors.ts'
+import { ownerIn } from '../plugin/blame.ts'
+import { trail } from '../plugin/trail.ts'
+import { type Fault, startWatchdog, type Watchdog } from '../plugin/watchdog.ts'
+import { pluginFolder } from './plugin-places.ts'
+import type { Rooms } from './rooms.ts'
+
+type Watching = Pick<Rooms, 'settings' | 'store' | 'roster' | 'log'>
+
+/**
+ * What goes wrong in a plugin and is caught by nobody turns that plugin off, and nothing else: an error at once; what ended or held up the
+ * process at the next start. What is nobody's ends the process, as it would without this.
+ */
+export function watchFaults(rooms: Watching): Watchdog {
+  const { store, roster, log } = rooms
+  const whoseIs = (error: unknown) =>
+    ownerIn(String((error as Error | undefined)?.stack ?? ''), roster.list()) ?? trail.getStore()?.plugin
+  const blame = (err: unknown) => {
+    const plugin = whoseIs(err)
+    if (plugin === undefined || !roster.find(plugin)) throw err
+    const reason = `an error of its own was caught by nobody: ${messageOf(err)}`
+    log.error({ err, plugin }, 'a plugin is turned off')
+    store.plugins.fault(plugin, reason)
+    roster.turnOff(plugin, reason)
+  }
+  const exit = (code: number) => {
+    const { stack } = new Error('exit')
+    const plugin = ownerIn(stack ?? '', roster.list()) ?? trail.getStore()?.plugin
+    if (plugin === undefined) return
+    const reason = `it ended the process, with exit code ${code}`
+    note({ plugin, reason, stack: (stack ?? '').split('\n').slice(1) }, rooms)
+  }
+  process.on('uncaughtException', blame)
+  process.on('unhandledRejection', blame)
+  process.on('exit', exit)
+  const watchdog = startWatchdog(faultFile(rooms))
+  return {
+    follow: watchdog.follow,
+    close() {
+      watchdog.close()
+      process.off('uncaughtException', blame)
+      process.off('unhandledRejection', blame)
+      process.off('exit', exit)
+    },
+  }
+}
+
+/** What ended the last daemon, before any plugin is read: the plugin at fault stays off. */
+export function takeUpFault(rooms: Pick<Watching, 'settings' | 'store' | 'log'>): Fault | undefined {
+  const fault = lastFault(rooms)
+  if (!fault) return undefined
+  rooms.log.error({ ...fault }, 'the last daemon was ended')
+  if (fault.plugin !== undefined) rooms.store.plugins.fault(fault.plugin, fault.reason)
+  rmSync(faultFile(rooms), { force: true })
+  return fault
+}
+
+function lastFault(rooms: Pick<Watching, 'settings' | 'log'>): Fault | undefined {
+  try {
+    return JSON.parse(readFileSync(faultFile(rooms), 'utf8')) as Fault
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'ENOENT')
+      rooms.log.error({ err }, 'a fault could not be read')
+    return undefined
+  }
+}
+
+function note(fault: Fault, rooms: Pick<Watching, 'settings'>): void {
+  writeFileSync(faultFile(rooms), JSON.stringify(fault), { mode: 0o600 })
+}
+
+function faultFile(rooms: Pick<Rooms, 'settings'>): string {
+  return pluginFolder(rooms, 'fault.json')
+}
