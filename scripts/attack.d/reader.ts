@@ -49,8 +49,9 @@ export function readRequests(bytes: string): Heard {
 /** `begin` is told of a request as soon as its head is whole: its body may never be. Returns where the next begins. */
 function readOne(bytes: string, from: number, begin: (request: Read) => void): number {
   const { first, fields, next } = readHead(bytes, from)
-  // Several spaces are allowed (RFC 9112 3), for nobody can understand them in another way.
-  const line = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([\x21-\x7e\x80-\xff]+) +HTTP\/(1\.[01])$/.exec(first)
+  // Several spaces are allowed (RFC 9112 3), for nobody can understand them in another way. Node's parser takes RTSP's name for HTTP's,
+  // and does not tell: what is passed on says HTTP, and is as long.
+  const line = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([\x21-\x7e\x80-\xff]+) +(?:HTTP|RTSP)\/(1\.[01])$/.exec(first)
   if (!line) throw new Doubt('the request line')
   const [, method, target, version] = line as unknown as [string, string, string, '1.0' | '1.1']
   const framing = framingOf({ fields, version })
@@ -184,7 +185,7 @@ export function readAnswers(
       if (status < 200 && status !== 101) continue
       const method = methods[answers.length]
       // A refusal of bytes that are no request cannot know what was asked, and is the last.
-      if (method === 'HEAD' && status === 400 && valuesOf(fields, 'connection')[0] === 'close') {
+      if (method === 'HEAD' && refusals.has(status) && valuesOf(fields, 'connection')[0] === 'close') {
         return { answers: [...answers, { status, fields, body: bytes.slice(at), whole: true }] }
       }
       const framing = answerFraming(fields, minor!)
@@ -204,6 +205,9 @@ export function readAnswers(
   }
   return { answers }
 }
+
+/** Of what could not be read as a request. */
+const refusals: ReadonlySet<number> = new Set([400, 408, 431])
 
 function readAnswerBody(
   bytes: string,
