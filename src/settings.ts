@@ -20,7 +20,8 @@ export interface Settings {
   readonly socket: string
   readonly sshListen: Listen
   readonly httpListen: Listen
-  readonly httpsListen: Listen
+  /** Undefined where it is empty, or where `up` found it taken: nothing is served over TLS. */
+  readonly httpsListen: Listen | undefined
   /** Where the proxy's counts can be had; undefined: nowhere. */
   readonly metricsListen: Listen | undefined
   /** Path of the engine's socket. */
@@ -68,7 +69,9 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = p
     socket: resolve(value('socket', dev ? resolve(data, 'admin.sock') : '/run/davit/admin.sock')),
     sshListen: listen('ssh-listen', value('ssh-listen', '[::]:2222')),
     httpListen: listen('http-listen', value('http-listen', dev ? '[::]:8080' : '[::]:80')),
-    httpsListen: listen('https-listen', value('https-listen', dev ? '[::]:8443' : '[::]:443')),
+    httpsListen: maybe(value('https-listen', dev ? '[::]:8443' : '[::]:443'), text =>
+      listen('https-listen', text),
+    ),
     metricsListen: maybe(value('metrics-listen', ''), text => listen('metrics-listen', text)),
     docker: value('docker', dockerSocket(env)),
     pool: value('pool', '10.213.0.0/16'),
@@ -100,7 +103,7 @@ export function settingsEnv(settings: Settings): Record<string, string> {
     DAVIT_SOCKET: settings.socket,
     DAVIT_SSH_LISTEN: address(settings.sshListen),
     DAVIT_HTTP_LISTEN: address(settings.httpListen),
-    DAVIT_HTTPS_LISTEN: address(settings.httpsListen),
+    DAVIT_HTTPS_LISTEN: settings.httpsListen ? address(settings.httpsListen) : '',
     DAVIT_METRICS_LISTEN: settings.metricsListen ? address(settings.metricsListen) : '',
     DAVIT_DOCKER: settings.docker,
     DAVIT_POOL: settings.pool,

@@ -35,10 +35,12 @@ export async function up(
   try {
     const sockets = openSockets(settings, log)
     const { ssh, http, https } = sockets
+    // What daemon and proxy are told is what there is.
+    const known = https ? settings : { ...settings, httpsListen: undefined }
     const start = (name: 'serve' | 'proxy', held: readonly Named[], user: User | undefined) =>
       keep(
         name === 'serve' ? 'the daemon' : 'the proxy',
-        () => launch(program, name, { sockets: held, user, settings }),
+        () => launch(program, name, { sockets: held, user, settings: known }),
         { ...patience[name], steadyMs: 60_000, log },
       )
     const proxy = start('proxy', https ? [http, https] : [http], users?.proxy)
@@ -87,7 +89,7 @@ function openSockets({ sshListen, httpListen, httpsListen }: Settings, log: Logg
     return {
       ssh,
       http: openNamed('http', httpListen),
-      https: orNoHttps(() => openNamed('https', httpsListen), log),
+      https: httpsListen && orNoHttps(() => openNamed('https', httpsListen), log),
     }
   } catch (error) {
     ssh.close()

@@ -77,11 +77,16 @@ t.test('without a port for HTTPS it says so and serves HTTP; with one it serves 
   const without = await up(t, { flags: ['--https-listen', address] })
   await without.says(/nothing is served over HTTPS: Port \d+ is in use by another program\. .*--https-listen/)
   t.match(await ask(without.http, '/'), { status: 404 })
+  t.match(await without.daemon(), { https: 'undefined' }, 'the daemon is told too')
   const house = await up(t)
   const [, port] = await house.says(/HTTPS on port (\d+)/)
   const socket = await secure(t, Number(port))
   t.equal(socket.getPeerCertificate().subject.CN, 'no-certificate.invalid')
   t.match(await ask(house.http, '/'), { status: 404 })
+  t.match(await house.daemon(), { https: '0' })
+  const wanted = await up(t, { flags: ['--https-listen', ''] })
+  await wanted.says(/no HTTPS/)
+  t.match(await ask(wanted.http, '/'), { status: 404 })
 })
 
 t.test('a second up with the same data is refused', async t => {
@@ -238,8 +243,8 @@ async function daemonAt(port: number) {
       })
       socket.once('close', () => resolve(said))
     })
-    const [pid, uid, groups, home] = words.trim().split(' ')
-    if (pid) return { pid: Number(pid), uid: Number(uid), groups, home }
+    const [pid, uid, groups, home, https] = words.trim().split(' ')
+    if (pid) return { pid: Number(pid), uid: Number(uid), groups, home, https }
     await pause(20)
   }
 }

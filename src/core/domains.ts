@@ -115,7 +115,7 @@ export function urlsOf(app: AppName, { store, settings, routes }: Rooms): string
   return hostnamesOf(app, store)
     .filter(each => !each.startsWith('*.'))
     .map(each => {
-      if (secured.has(each)) return `https://${each}${https.port === 443 ? '' : `:${https.port}`}`
+      if (https && secured.has(each)) return `https://${each}${https.port === 443 ? '' : `:${https.port}`}`
       return `http://${each}${http.port === 80 ? '' : `:${http.port}`}`
     })
 }

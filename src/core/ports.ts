@@ -109,7 +109,9 @@ function refuseScheme(mapping: PortMapping): void {
 }
 
 function refuseTaken(name: AppName, host: number, { settings, store }: Rooms): void {
-  const own = [settings.sshListen, settings.httpListen, settings.httpsListen].find(each => each.port === host)
+  const own = [settings.sshListen, settings.httpListen, settings.httpsListen].find(
+    each => each?.port === host,
+  )
   if (own)
     throw new UserError(
       'port-taken',

@@ -15,13 +15,14 @@ interface Held {
 
 /** The inherited sockets, or our own: while we hold them, connections wait in the kernel until there is a worker again. */
 export function takeSockets(settings: Settings, log: Logger): HeldSockets {
+  const { httpListen, httpsListen, inherited } = settings
   return {
-    http: take('http', settings.httpListen, settings),
-    https: orNoHttps(() => take('https', settings.httpsListen, settings), log),
+    http: take('http', httpListen, inherited),
+    https: httpsListen && orNoHttps(() => take('https', httpsListen, inherited), log),
   }
 }
 
-function take(name: 'http' | 'https', listen: Listen, { inherited }: Settings): Held {
+function take(name: 'http' | 'https', listen: Listen, inherited: Settings['inherited']): Held {
   const fd = inherited[name]
   return fd === undefined ? openSocket(listen, { flag: `${name}-listen` }) : { fd, close: () => {} }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { t } from 'tap'
 import { pack } from 'tar-stream'
 
+import { urlsOf } from '../../src/core/domains.ts'
 import { definePlugin } from '../../src/plugin/define.ts'
 import { selfSigned } from '../../src/self-signed.ts'
 import type { AppName } from '../../src/types.ts'
@@ -14,7 +15,7 @@ import { calling, shop } from '../core/workshop.ts'
 t.test('a certificate in a tar is checked, told and in force', async t => {
   const { issue, middle } = await authority(t)
   const made = await issue({ name: 'shop.test', hostnames: ['shop.test', '*.shop.test'] })
-  const { say, certificates, told } = desk(t)
+  const { say, certificates, told, rooms } = desk(t)
   await say('apps:create shop')
   await say('domains:add shop shop.test www.shop.test other.test')
   t.equal((await say('urls shop')).stdout.match(/https/g), null)
@@ -38,6 +39,12 @@ t.test('a certificate in a tar is checked, told and in force', async t => {
   t.equal(
     (await say('urls shop')).stdout,
     'https://shop.test\nhttps://www.shop.test\nhttp://other.test:8080\n',
+  )
+  const without = { ...rooms, settings: { ...rooms.settings, httpsListen: undefined } }
+  t.same(
+    urlsOf(shop, without),
+    ['shop', 'www.shop', 'other'].map(name => `http://${name}.test:8080`),
+    'nobody is sent to a port that is not open',
   )
 })
 
