@@ -50,8 +50,10 @@ export function readRequests(bytes: string): Heard {
 function readOne(bytes: string, from: number, begin: (request: Read) => void): number {
   const { first, fields, next } = readHead(bytes, from)
   // Several spaces are allowed (RFC 9112 3), for nobody can understand them in another way. Node's parser takes RTSP's name for HTTP's,
-  // and does not tell: what is passed on says HTTP, and is as long.
-  const line = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([\x21-\x7e\x80-\xff]+) +(?:HTTP|RTSP)\/(1\.[01])$/.exec(first)
+  // and does not tell: what is passed on says HTTP.
+  const line = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) +([\x21-\x7e\x80-\xff]+) +(?:HTTP|RTSP)\/(1\.[01])$/.exec(
+    first,
+  )
   if (!line) throw new Doubt('the request line')
   const [, method, target, version] = line as unknown as [string, string, string, '1.0' | '1.1']
   const framing = framingOf({ fields, version })
