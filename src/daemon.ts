@@ -83,6 +83,7 @@ export async function serve(
         watchdog.follow(roster.list())
       },
     })
+    const reach = createOutbound({ allowed: settings.allowLocal })
     const cellar: Cellar = {
       settings,
       store,
@@ -92,9 +93,10 @@ export async function serve(
         folder: join(settings.data, 'git'),
         hooks: hooksFolder,
         env: plainEnv(),
-        reach: createOutbound({ allowed: settings.allowLocal }),
+        reach,
         log,
       }),
+      reach,
       hooks: createDriver(roster.members),
       roster,
       log,

@@ -7,6 +7,7 @@ import { createCertificatesView } from './certificates.ts'
 import { createConfig } from './config.ts'
 import { createDomains } from './domains.ts'
 import { logsOf } from './logs.ts'
+import { createOutboundView } from './outbound.ts'
 import { createPorts } from './ports.ts'
 import { createProcesses } from './processes.ts'
 import { createProperties } from './properties.ts'
@@ -38,6 +39,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     access: createAccess(rooms),
     plugins: rooms.plugins,
     events: rooms.events,
+    outbound: createOutboundView(rooms),
     jobs: {
       list: () => rooms.jobs.list(),
       run: (plugin, name, call) => rooms.jobs.run(plugin, name, call),

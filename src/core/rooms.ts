@@ -8,6 +8,7 @@ import type { ContainerInfo, Engine } from '../docker/engine.ts'
 import type { Edge } from '../edge/wire.ts'
 import type { Repositories } from '../git/push.ts'
 import type { Logger } from '../log.ts'
+import type { Reach } from '../outbound.ts'
 import type { Catalogue } from '../plugin/catalogue.ts'
 import type { Driver } from '../plugin/driver.ts'
 import type { Roster } from '../plugin/roster.ts'
@@ -24,6 +25,7 @@ export interface Cellar {
   readonly engine: Engine
   readonly edge: Edge
   readonly repositories: Repositories
+  readonly reach: Reach
   readonly hooks: Driver
   readonly roster: Roster
   readonly log: Logger

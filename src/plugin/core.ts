@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream'
 
-import type { Told } from '../event.ts'
 import type {
   App,
   AppMetrics,
@@ -16,10 +15,10 @@ import type {
   Route,
 } from '../types.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { PluginCore } from './plugin-core.ts'
 import type {
   AppLogLine,
   CertificateFacts,
-  JobInfo,
   LogsOptions,
   RunIo,
   TrafficForm,
@@ -39,7 +38,7 @@ export type {
 } from './terms.ts'
 
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
-export interface Core {
+export interface Core extends PluginCore {
   readonly version: string
   /** What git pushes an app to; HOST stands for the name that the person reaches this host by. */
   remote(app: string): string
@@ -200,32 +199,6 @@ export interface Core {
     /** Keeps the newest so many. Answers how many went. */
     prune(app: AppName, keep: number): number
   }
-  readonly jobs: {
-    /** What is done by the clock, of all plugins. */
-    list(): readonly JobInfo[]
-    /** Now. Throws what the job throws. UserErrors `job-missing`, `job-running`. */
-    run(plugin: string, name: string, call: Call): Promise<void>
-    /** This plugin's `jobs` are others than before. */
-    changed(): void
-  }
-  readonly events: {
-    /**
-     * Tells all who listen to `afterEvent`, and the log; nobody waits for them. The kind of a plugin's own begins with the plugin's name:
-     * `letsencrypt:renewed`.
-     */
-    tell(event: Told): void
-  }
-  /**
-   * From now on the app cannot do without this plugin: while it is off the app is not released, its route stays as the proxy has it, and
-   * the plugin cannot be uninstalled.
-   */
-  depend(app: AppName): void
-  undepend(app: AppName): void
-  /**
-   * New containers for the app where what it gets has changed, once the command, job or hook that asks is over; several asks make one
-   * rollout. The reason is listed, as `postgres:link db`. UserError `inside-change` from within a rollout.
-   */
-  redeploy(app: AppName, reason: string): void
   /** Does at once what is done every night, for one app or for all and the engine's build cache. */
   upkeep(app: AppName | undefined): Promise<Upkeep>
   /** For admins: everybody else is stopped at the gate. */

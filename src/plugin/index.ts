@@ -2,6 +2,8 @@
 export { messageOf, UserError } from '../errors.ts'
 export { type DavitEvent, type EventKind, eventKinds, type Told } from '../event.ts'
 export type { Logger } from '../log.ts'
+export type { Letter, MailServer } from '../mail.ts'
+export type { OutboundAnswer, OutboundRequest } from '../request.ts'
 export type * from '../types.ts'
 export * from './args.ts'
 export { type Command, type CommandContext, defineCommand } from './command.ts'

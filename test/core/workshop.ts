@@ -78,6 +78,7 @@ export function workshop(
     signal: ended.signal,
   })
   const roster = { ...opened, members: () => [...members, ...opened.members()] }
+  const reach = createOutbound({ allowed: allowLocal })
   const cellar: Cellar = {
     settings: readSettings(['--data', dir, '--http-listen', '127.0.0.1:8080', '--instance', 'test'], {}),
     store,
@@ -87,9 +88,10 @@ export function workshop(
       folder: join(dir, 'git'),
       hooks: resolve(import.meta.dirname, '../../scripts/git-hooks'),
       env: plainEnv(),
-      reach: createOutbound({ allowed: allowLocal }),
+      reach,
       log,
     }),
+    reach,
     hooks: createDriver(roster.members),
     roster,
     log,

@@ -34,7 +34,8 @@ export async function shopBehind(t: Test, ...names: string[]) {
   }
 }
 
-async function loaded(t: Test, names: readonly string[]): Promise<readonly Plugin[]> {
+/** These of Davit's own plugins, as the loader reads them. */
+export async function loaded(t: Test, names: readonly string[]): Promise<readonly Plugin[]> {
   const data = await mkdtemp(join(tmpdir(), 'davit-plugins-'))
   t.teardown(() => rm(data, { recursive: true, force: true }))
   const { members, refused } = await rostered(t, [join(root, 'plugins')], { data })
