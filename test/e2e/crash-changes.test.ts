@@ -13,10 +13,9 @@ const changes: Readonly<Record<string, Change>> = {
     statuses: [404],
     back: ({ box }) => box.ssh('apps:rename ship shop'),
   },
-  // The clone is whole, or gone.
   clone: {
     make: ({ box }) => box.ssh('apps:clone shop twin'),
-    holds: async (t, { box }) => t.match(await box.ssh('apps:exists twin'), { code: 20 }),
+    holds: async (t, { box }) => t.match(await box.ssh('apps:exists twin'), { code: 20 }, 'it is gone'),
   },
   // Whoever is being answered by an app while it is destroyed is cut off.
   destroy: { make: ({ box }) => box.ssh('--force apps:destroy shop'), statuses: [404, 502] },
@@ -45,6 +44,9 @@ const answers =
   (status: number) =>
   async (t: Test, { box }: World) =>
     t.equal((await box.get('shop.localhost')).status, status, `it answers ${status}`)
+const twinServes = async (t: Test, { box, version }: World) =>
+  t.match(await box.get('twin.localhost', '/twin'), { status: 200, body: `/twin ${version()}\n` })
+const twinGoes = ({ box }: World) => box.ssh('--force apps:destroy twin')
 const config: Change = { make: ({ box }) => box.ssh(`config:set shop NOTE=${Date.now()}`) }
 
 /** Other changes take the same road: where they are cut off before they are live nothing of them is left, and afterwards all of them is. */
@@ -56,6 +58,8 @@ const others: readonly Walk[] = [
   { point: 'pointing:pointed', what: 'a start', change: { ...start, holds: answers(503), back: start.make } },
   { point: 'live', what: 'a start', change: { ...start, holds: answers(200) } },
   { point: 'release:tagged', what: 'a new value', change: config },
+  { point: 'pointing:pointed', what: 'a clone', change: changes.clone! },
+  { point: 'live', what: 'a clone', change: { ...changes.clone!, holds: twinServes, back: twinGoes } },
 ]
 
 walkThrough([...otherPoints.map(point => ({ point, change: changes[kindOf(point)]! })), ...others])
