@@ -37,7 +37,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'routes',
-    about: 'hosts in every spelling against a model of 10,000 routes (1000000)',
+    about: 'hosts and paths in every spelling against a model of 10,000 routes with redirects (1000000)',
     run: routes,
   },
   {
@@ -144,8 +144,9 @@ async function webSockets({ seed, count = 1_000, ground, say, signal }: Words): 
 }
 
 async function routes({ seed, count = 1_000_000, say, signal }: Words): Promise<boolean> {
-  const { pairs, unknown, changes, wrong } = attackRoutes({ seed, apps: 10_000, pairs: count, signal })
-  say(`${pairs} hosts, ${unknown} of them nobody's, ${changes} changes meanwhile, ${wrong.length} wrong`)
+  const { pairs, counts, changes, wrong } = attackRoutes({ seed, apps: 10_000, pairs: count, signal })
+  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
+  say(`${pairs} hosts and paths, ${changes} changes meanwhile, ${wrong.length} wrong`)
   for (const each of wrong.slice(0, 40)) say(each)
   return wrong.length === 0
 }

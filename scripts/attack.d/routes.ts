@@ -1,7 +1,7 @@
-import { hostnameOf } from '../../src/proxy/hostname.ts'
 import { openTable } from '../../src/proxy/table.ts'
-import type { AppName, Route } from '../../src/types.ts'
+import type { AppName, Redirect, Route } from '../../src/types.ts'
 import { type Random, randomOf } from '../chaos.d/random.ts'
+import { fateOf, plainFate, redirect, target } from './fates.ts'
 
 export interface RoutesAttack {
   readonly seed: number
@@ -12,15 +12,16 @@ export interface RoutesAttack {
 
 export interface RoutesOutcome {
   readonly pairs: number
-  /** Of them, such as no app answers to. */
-  readonly unknown: number
+  /** By what they come to; `nobody`: no app has the host. */
+  readonly counts: Readonly<Record<'served' | 'redirected' | 'nobody' | 'refused', number>>
   readonly changes: number
   readonly wrong: readonly string[]
 }
 
 /**
- * Hosts as clients may write them, to a table that changes meanwhile, beside a model that knows only the rules: lower-case, no port and no
- * final dot; a whole name before a wildcard, the longer wildcard before the shorter.
+ * Hosts and targets as clients may write them, to a table that changes meanwhile, beside a model that knows only the rules: lower-case, no port and no
+ * final dot; a whole name before a wildcard, the longer wildcard before the shorter; paths pass as
+ * they came, and go along where a host leads to another.
  */
 export function attackRoutes({ seed, apps, pairs, signal }: RoutesAttack): RoutesOutcome {
   const random = randomOf(seed)
@@ -28,7 +29,7 @@ export function attackRoutes({ seed, apps, pairs, signal }: RoutesAttack): Route
   for (let n = 0; n < apps; n++) model.point(`app${n}`)
   const table = openTable(model.routes())
   const wrong: string[] = []
-  let unknown = 0
+  const counts = { served: 0, redirected: 0, nobody: 0, refused: 0 }
   let changes = 0
   for (let n = 0; n < pairs && !signal.aborted; n++) {
     if (random.next() < 0.01) {
@@ -39,14 +40,24 @@ export function attackRoutes({ seed, apps, pairs, signal }: RoutesAttack): Route
         table.forget(app)
       } else table.point(model.point(app))
     }
-    const { written, meant } = host(model, random)
-    const expected = meant === undefined ? undefined : model.find(meant)
-    const hostname = hostnameOf(written)
-    const found = hostname === undefined ? undefined : table.find(hostname)?.route.app
-    if (expected === undefined) unknown++
-    if (found !== expected) wrong.push(`${JSON.stringify(written)} leads to ${found}, not to ${expected}`)
+    const { path, ...asked } = target(random)
+    const { written, meant } = host(model, random, { inUrl: asked.absolute })
+    // Of two hosts that of the target counts; the other has to be one.
+    const field = asked.absolute ? host(model, random, { inUrl: false }) : { written, meant }
+    const line = asked.written(written)
+    const broken = asked.absolute && (field.meant === undefined || !/^[^/?#\s]+$/.test(written))
+    const expected = broken ? 'refused' : plainFate({ hostname: meant, path }, model.find)
+    const found = fateOf(table, field.written, line)
+    counts[kindOf(expected)]++
+    if (found !== expected)
+      wrong.push(`${JSON.stringify([field.written, line])} leads to ${found}, not to ${expected}`)
   }
-  return { pairs, unknown, changes, wrong }
+  return { pairs, counts, changes, wrong }
+}
+
+function kindOf(fate: string): keyof RoutesOutcome['counts'] {
+  if (fate === 'nobody' || fate === 'refused') return fate
+  return /^3\d\d /.test(fate) ? 'redirected' : 'served'
 }
 
 const words = [
@@ -96,19 +107,24 @@ function openModel(random: Random) {
         owners.set(each, app)
         domains.push(each)
       }
-      const route = {
+      const led = own.filter(() => random.next() < 0.2).map(each => [each, redirect(random)] as const)
+      const route: Route = {
         app: app as AppName,
         domains: Object.fromEntries(own.map(each => [each, true as const])),
         upstreams: {},
+        ...(led.length > 0 && { redirects: Object.fromEntries(led) }),
       }
       known.set(app, route)
       return route
     },
     routes: () => [...known.values()],
-    find(name: string): string | undefined {
+    find(name: string): { app: string; redirect: Redirect | undefined } | undefined {
       const labels = name.split('.')
-      const wildcards = labels.slice(1).map((_, at) => `*.${labels.slice(at + 1).join('.')}`)
-      return [name, ...wildcards].map(each => owners.get(each)).find(owner => owner !== undefined)
+      const names = [name, ...labels.slice(1).map((_, at) => `*.${labels.slice(at + 1).join('.')}`)]
+      const app = names.map(each => owners.get(each)).find(owner => owner !== undefined)
+      if (app === undefined) return undefined
+      const redirects = new Map(Object.entries(known.get(app)?.redirects ?? {}))
+      return { app, redirect: names.map(each => redirects.get(each)).find(each => each !== undefined) }
     },
   }
 }
@@ -128,7 +144,11 @@ function labels(random: Random): string {
 }
 
 /** Somebody's name, or nearly, or nobody's; and how it is written. `meant` is undefined where it is no hostname. */
-function host(model: Model, random: Random): { written: string; meant: string | undefined } {
+function host(
+  model: Model,
+  random: Random,
+  { inUrl }: { inUrl: boolean },
+): { written: string; meant: string | undefined } {
   const some = random.next() < 0.8 && model.domains.length > 0 ? random.pick(model.domains) : labels(random)
   const name = random.pick([
     () => some.replace('*', random.pick(words)),
@@ -144,7 +164,11 @@ function host(model: Model, random: Random): { written: string; meant: string | 
   const dotted = random.next() < 0.1 ? `${spelt}.` : spelt
   const whole = random.next() < 0.3 ? `${dotted}:${random.pick(['80', '443', '', '0', '65535'])}` : dotted
   const written = Buffer.from(whole).toString('latin1')
-  if (random.next() < 0.02) return { written: broken(written, random), meant: undefined }
+  if (random.next() < 0.02) {
+    const spoilt = broken(written, random)
+    // There a slash is the host's end, and all is well.
+    if (!inUrl || !spoilt.includes('/')) return { written: spoilt, meant: undefined }
+  }
   return { written, meant: meaning(name) }
 }
 
