@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { dirname, join } from 'node:path'
 
 import { webPort } from '../core/port-map.ts'
 import type { Rooms } from '../core/rooms.ts'
+import { UserError } from '../errors.ts'
 import type { App, Call, ContainerSpec, Env, Formation, Procfile, Release } from '../types.ts'
 import { commandOf } from './procfile.ts'
 
@@ -47,7 +49,19 @@ export async function specOf(
     stopTimeout: stopTimeout(app, rooms),
   }
   const spec = await rooms.hooks.shapeContainer(base, event, call)
+  refuseOurs(spec, rooms)
   return { process, spec, hash: hashOf(spec) }
+}
+
+/** Whoever has Davit's own data has the host. What plugins keep there for apps is made for that. */
+function refuseOurs({ mounts }: ContainerSpec, { settings: { data } }: Rooms): void {
+  const within = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`)
+  for (const { source } of Object.values(mounts)) {
+    const isOurs = within(source, data) || within(data, source.replace(/\/$/, ''))
+    const forApps = [join(data, 'storage'), join(data, 'services')]
+    if (isOurs && !forApps.some(each => dirname(source) === each))
+      throw new UserError('host-path', `${source} is Davit's own; no app may have it.`)
+  }
 }
 
 /** Config in force: the host's values, what plugins provided, and the release's own on top; then what Davit itself tells an app. */

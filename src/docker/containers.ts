@@ -31,6 +31,8 @@ function bodyOf({ spec, labels, network, address, hostname, restart, interactive
     Labels: { ...spec.labels, ...labels },
     Hostname: hostname,
     StopTimeout: spec.stopTimeout,
+    User: spec.user,
+    WorkingDir: spec.workdir,
     OpenStdin: interactive !== undefined,
     StdinOnce: interactive !== undefined,
     Tty: interactive?.tty ?? false,
@@ -42,7 +44,16 @@ function bodyOf({ spec, labels, network, address, hostname, restart, interactive
       CapAdd: capabilities,
       PidsLimit: spec.pidLimit,
       Memory: spec.memoryBytes,
+      MemorySwap: spec.memorySwapBytes,
+      MemoryReservation: spec.memoryReservationBytes,
       NanoCpus: spec.cpus && Math.round(spec.cpus * 1e9),
+      CpuShares: spec.cpuShares,
+      ShmSize: spec.shmBytes,
+      Ulimits: entriesOf(spec.ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })),
+      ExtraHosts: entriesOf(spec.hosts).map(([name, address]) => `${name}:${address}`),
+      Dns: Object.keys(spec.dns ?? {}),
+      Tmpfs: spec.tmpfs,
+      ReadonlyRootfs: spec.readOnly,
       RestartPolicy: restartPolicy(restart),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       Mounts: Object.entries(spec.mounts).map(([target, { source, readOnly = false }]) => ({
@@ -54,6 +65,10 @@ function bodyOf({ spec, labels, network, address, hostname, restart, interactive
     },
     NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
   }
+}
+
+function entriesOf<T>(map: Readonly<Record<string, T>> = {}): [string, T][] {
+  return Object.entries(map)
 }
 
 function mended(error: unknown, { spec }: NewContainer): unknown {

@@ -123,6 +123,8 @@ export interface Core extends PluginCore {
   readonly properties: {
     get(topic: string, app: AppName | undefined, key: string): string | undefined
     set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
+    /** All that is set of a topic, by key. It goes along with apps:clone. */
+    of(topic: string, app: AppName): readonly { readonly key: string; readonly value: string }[]
     /** The app's own, else the host's, else `fallback`. */
     inForce(topic: string, app: AppName, key: string, fallback: string): string
   }

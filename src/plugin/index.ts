@@ -24,6 +24,7 @@ export type {
   ReleaseEvent,
   SourceEvent,
 } from './hooks.ts'
+export { refuseHostPath } from './host-path.ts'
 export { type InputOptions, readInput } from './input.ts'
 export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
 export { readNetworks } from './networks.ts'

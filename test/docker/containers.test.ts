@@ -54,6 +54,33 @@ t.test('a container has its fixed address, its limits, and few powers', async t 
   t.strictSame(await engine.containers({ 'com.davit.app': 'other' }), [])
 })
 
+t.test('a container gets what its spec says beyond the usual', async t => {
+  const script =
+    'ulimit -n; ulimit -Hn; cat /etc/hosts /etc/resolv.conf; id -u; pwd; df -k /dev/shm /scratch; (echo x > /x) 2>/dev/null || echo read-only'
+  const made = container(
+    ['sh', '-c', script],
+    {},
+    {
+      ...{ memoryBytes: 2 ** 26, memorySwapBytes: 2 ** 27, memoryReservationBytes: 2 ** 25, cpuShares: 512 },
+      ulimits: { nofile: { soft: 321, hard: 654 } },
+      ...{ hosts: { 'db.test': '192.0.2.7' }, dns: { '192.0.2.53': true }, tmpfs: { '/scratch': 'size=3m' } },
+      ...{ shmBytes: 2 ** 21, user: '1234:1234', workdir: '/scratch', readOnly: true },
+    },
+  )
+  await engine.create(made)
+  await engine.start(made.name)
+  t.equal(await engine.wait(made.name, { signal: never }), 0)
+  const said: string[] = []
+  for await (const { text } of engine.logs(made.name, { signal: never })) said.push(text)
+  const text = said.join('\n')
+  t.match(text, /^321\n654\n/)
+  t.match(text, /^192\.0\.2\.7\s+db\.test$/m)
+  t.match(text, /^1234\n\/scratch\n/m)
+  t.match(text, /\s2048\s.*\/dev\/shm$/m)
+  t.match(text, /\s3072\s.*\/scratch$/m)
+  t.match(text, /^read-only$/m)
+})
+
 t.test('a request is put into words for nobody', async t => {
   const words = t.capture(util, 'inspect', util.inspect)
   await engine.containers({})
