@@ -21,6 +21,8 @@ export interface Carrying {
   readonly asked: Asked
   readonly limits: Limits
   readonly trip: Trip
+  /** Makes the answer smaller, where it is one that becomes smaller. */
+  readonly compress: ((visitor: Visitor) => Visitor) | undefined
   /** Changes the answer's fields before they are sent. */
   readonly dress: Dress | undefined
   /** The client takes the answer more slowly than it comes. */

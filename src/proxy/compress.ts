@@ -158,6 +158,11 @@ function acceptedBy({ fields }: Visitor): string {
   return valuesOf(fields, 'accept-encoding').join(',')
 }
 
+/** Whether it may become smaller; most answers are passed on without more ado. */
+export function isCodable(status: number, fields: readonly string[]): boolean {
+  return lengthToCode(status, fields) !== 'not'
+}
+
 /** The length of an answer that may be made smaller, undefined where nobody knows it. */
 function lengthToCode(status: number, fields: readonly string[]): number | undefined | 'not' {
   // Only a whole one: no part of it, and none without a body.

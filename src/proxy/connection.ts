@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
 
 import { faultOf } from './fault.ts'
+import { BadReply } from './field-lines.ts'
 import type { Reader } from './reader.ts'
-import { BadReply, Reply, type ReplyListener } from './reply.ts'
+import { Reply, type ReplyListener } from './reply.ts'
 
 /** A request that a connection carries. */
 export interface Exchange extends ReplyListener {

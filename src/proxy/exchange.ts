@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 
 import type { Asked } from './asked.ts'
 import type { Carrying, Outcome } from './carry.ts'
+import { isCodable } from './compress.ts'
 import type { Connection, Exchange } from './connection.ts'
 import { blame } from './fault.ts'
 import { answerFields, trailerFields } from './fields.ts'
@@ -19,6 +20,8 @@ const smallMost = 16 * 1024
 export class Answer implements Exchange {
   readonly method: string
   private readonly to: Carrying
+  /** The one who is answered: once the head is known perhaps one whose answers become smaller. */
+  private visitor: Visitor
   private readonly connection: Connection
   private readonly sending: Sending | undefined
   private settled = false
@@ -34,6 +37,7 @@ export class Answer implements Exchange {
 
   constructor(to: Carrying, connection: Connection) {
     this.to = to
+    this.visitor = to.visitor
     this.connection = connection
     const { visitor, asked, trip, limits } = to
     this.method = visitor.method
@@ -46,7 +50,7 @@ export class Answer implements Exchange {
     this.sending = sendBody(visitor, asked, connection.socket, {
       most: limits.bodyBytes,
       moved: () => this.moved(limits.answerMs),
-      tooMuch: () => (visitor.begun ? visitor.cut() : this.giveUp('large')),
+      tooMuch: () => (visitor.begun ? this.visitor.cut() : this.giveUp('large')),
       broken: () => this.connection.close(),
     })
   }
@@ -68,25 +72,29 @@ export class Answer implements Exchange {
   }
 
   onHead({ status, reason, fields: raw }: ReplyHead) {
-    const { visitor, asked, trip, dress, limits } = this.to
+    const { asked, trip, dress, compress, limits } = this.to
     trip.answered()
     const { fields, length, trailers } = answerFields(raw)
     fields.push('X-Request-Id', asked.id)
     this.whole = length
     try {
+      const all = dress ? dress(status, fields, asked) : fields
+      const visitor = compress && isCodable(status, all) ? compress(this.visitor) : this.visitor
+      this.visitor = visitor
       // An announcement is taken at its word: where there is none, none are waited for.
-      visitor.begin(status, reason, dress ? dress(status, fields, asked) : fields, { trailers })
+      visitor.begin(status, reason, all, trailers ? announced : undefined)
     } catch {
       blame(trip, 'gave an answer that cannot be passed on')
       return this.giveUp('unreachable')
     }
     this.connection.deadline = performance.now() + limits.streamIdleMs
     // A stream of events sends its head long before its first event.
-    if (length === undefined) process.nextTick(() => this.flowing || this.settled || visitor.flush())
+    if (length === undefined) process.nextTick(() => this.flowing || this.settled || this.visitor.flush())
   }
 
   onBody(chunk: Buffer) {
-    const { visitor, limits } = this.to
+    const { visitor } = this
+    const { limits } = this.to
     if (this.settled) return
     visitor.bytes += chunk.length
     // Most answers are small and come in one piece: they go in one piece.
@@ -109,7 +117,8 @@ export class Answer implements Exchange {
 
   /** Where the client is slower than the upstream, that waits too. */
   private wait() {
-    const { visitor, limits } = this.to
+    const { visitor } = this
+    const { limits } = this.to
     // A stream says no to every large piece, though the kernel has taken it already.
     if (this.settled || visitor.out.writableLength < heldMost) return
     // What had come already is still read to its end.
@@ -132,7 +141,7 @@ export class Answer implements Exchange {
   }
 
   onEnd(trailers: readonly string[]) {
-    const { visitor } = this.to
+    const { visitor } = this
     if (this.settled) return
     this.flowing = true
     // An answer before the end of the body: what is left of it, nobody wants.
@@ -144,7 +153,8 @@ export class Answer implements Exchange {
 
   /** The connection has ended before the answer was whole, or said something that is no answer. */
   onBroken(why: string, untouched: boolean) {
-    const { visitor, asked, trip } = this.to
+    const { visitor } = this
+    const { asked, trip } = this.to
     if (this.settled) return
     blame(trip, why.startsWith('gave') ? why : `${why} ${visitor.begun ? inside : before}`)
     if (visitor.begun) {
@@ -157,7 +167,8 @@ export class Answer implements Exchange {
   }
 
   onLate() {
-    const { visitor, trip, limits } = this.to
+    const { visitor } = this
+    const { trip, limits } = this.to
     if (!visitor.begun) {
       blame(trip, `gave no answer in ${limits.answerMs / 1000} s`)
       return this.giveUp('slow')
@@ -200,6 +211,8 @@ export class Answer implements Exchange {
     this.to.done(outcome)
   }
 }
+
+const announced = { trailers: true } as const
 
 const before = 'before its answer'
 const inside = 'in the middle of its answer'

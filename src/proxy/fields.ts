@@ -25,6 +25,7 @@ export function listed(raw: readonly string[]): Listed {
   let connection = none
   let hops: { for: string[]; proto: string[]; host: string[] } | undefined
   for (let at = 0; at < raw.length; at += 2) {
+    if (!mayBe(heeded, raw[at]!)) continue
     const value = raw[at + 1]!
     switch (raw[at]!.toLowerCase()) {
       case 'host':
@@ -86,12 +87,8 @@ export function clientFields(
 /** Backends that make variables of fields read X_Forwarded_For, and some X.Forwarded.For, as X-Forwarded-For. */
 function passes(name: string): boolean {
   const folded = name.includes('_') || name.includes('.') ? name.replace(/[_.]/g, '-') : name
-  return !(
-    hopByHop.has(folded) ||
-    ours.has(folded) ||
-    folded.startsWith('x-forwarded') ||
-    folded.startsWith('proxy-')
-  )
+  if (mayBe(withheld, folded) && (hopByHop.has(folded) || ours.has(folded))) return false
+  return !(folded.startsWith('x-forwarded') || folded.startsWith('proxy-'))
 }
 
 /** An upstream's fields without those for its connection only. Its length stays: the body passes as it is. */
@@ -113,13 +110,15 @@ export function answerFields(raw: readonly string[]): AnswerFields {
   let trailers = false
   const fields: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at]!.toLowerCase()
-    if (name === 'connection') connection = [...connection, raw[at + 1]!]
-    else if (!hopByHop.has(name) && name !== 'x-request-id') {
+    const said = raw[at]!
+    if (mayBe(regarded, said)) {
+      const name = said.toLowerCase()
+      if (name === 'connection') connection = [...connection, raw[at + 1]!]
+      if (hopByHop.has(name) || name === 'x-request-id') continue
       if (name === 'content-length') length = Number(raw[at + 1])
       else if (name === 'trailer') trailers = true
-      fields.push(raw[at]!, raw[at + 1]!)
     }
+    fields.push(said, raw[at + 1]!)
   }
   const named = namedIn(connection)
   return { fields: named === undefined ? fields : without(fields, named), length, trailers }
@@ -186,6 +185,26 @@ const ours: ReadonlySet<string> = new Set([
   'x-real-ip',
   'x-request-id',
 ])
+
+/** Lengths of names as bits: most names are passed over by their length alone, without being lowered or looked up. */
+function lengthsOf(names: Iterable<string>): number {
+  let bits = 0
+  for (const { length } of names) bits |= 1 << length
+  return bits
+}
+
+function mayBe(lengths: number, { length }: string): boolean {
+  return length < 32 && ((lengths >>> length) & 1) === 1
+}
+
+const withheld = lengthsOf([...hopByHop, ...ours])
+/** Of a request's, besides. */
+const heeded = lengthsOf([
+  ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'x-request-id'],
+  ...['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'],
+])
+/** Of an answer's. */
+const regarded = lengthsOf([...hopByHop, 'x-request-id', 'content-length', 'trailer'])
 
 const notInTrailers: ReadonlySet<string> = new Set([
   'authorization',

@@ -5,14 +5,18 @@ import { domainToASCII } from 'node:url'
  * Undefined when it is none. Bytes over 0x7f come as Node reads them, one character each.
  */
 export function hostnameOf(host: string): string | undefined {
+  // As nearly everybody writes it.
+  if (plain.test(host) && host.length <= 253) return host
   const [, bracketed, name] =
     /^(?:\[([0-9a-fA-F:.]{2,45})\]|([^\s:/?#@[\]\\]{1,255}))(?::\d{0,5})?$/.exec(host) ?? []
   if (bracketed) return bracketed.toLowerCase()
   if (!name) return undefined
   const ascii = /^[\x21-\x7e]+$/.test(name) ? name.toLowerCase() : punycode(name)
   const bare = ascii.endsWith('.') ? ascii.slice(0, -1) : ascii
-  return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(bare) && bare.length <= 253 ? bare : undefined
+  return plain.test(bare) && bare.length <= 253 ? bare : undefined
 }
+
+const plain = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
 
 function punycode(name: string): string {
   const text = Buffer.from(name, 'latin1').toString('utf8')

@@ -1,3 +1,5 @@
+import { BadReply, fieldsOf } from './field-lines.ts'
+
 /** An answer in HTTP/1.x as it comes from an upstream (RFC 9112), strictly: what two readers could understand differently is no answer. */
 
 export interface ReplyHead {
@@ -16,11 +18,9 @@ export interface ReplyListener {
   onEnd(trailers: readonly string[]): void
 }
 
-/** Not HTTP, or not of one meaning. */
-export class BadReply extends Error {}
-
 const beginning = 'HTTP/1.'
 const longestHead = 32 * 1024
+const usualHead = 2048
 const longestChunkLine = 4096
 const mostInterim = 20
 
@@ -68,10 +68,7 @@ export class Reply {
   private step(bytes: Buffer): Buffer | undefined {
     switch (this.state) {
       case 'head':
-        // What does not begin like an answer is not waited for.
-        if (!this.held && !beginning.startsWith(bytes.toString('latin1', 0, beginning.length)))
-          throw new BadReply('no status line')
-        return this.until('\r\n\r\n', bytes, longestHead, text => this.readHead(text))
+        return this.held === undefined ? this.takeHead(bytes) : this.awaitHead(bytes)
       case 'counted':
       case 'data':
         return this.pass(bytes)
@@ -89,6 +86,21 @@ export class Reply {
       case 'done':
         return bytes
     }
+  }
+
+  /** Nearly every head comes at once, and is short: it is made text once, and looked through as that. */
+  private takeHead(bytes: Buffer): Buffer | undefined {
+    const text = bytes.toString('latin1', 0, Math.min(bytes.length, usualHead))
+    // What does not begin like an answer is not waited for.
+    if (!text.startsWith(beginning) && !beginning.startsWith(text)) throw new BadReply('no status line')
+    const at = text.indexOf('\r\n\r\n')
+    if (at === -1) return this.awaitHead(bytes)
+    this.readHead(text.slice(0, at))
+    return at + 4 < bytes.length ? bytes.subarray(at + 4) : undefined
+  }
+
+  private awaitHead(bytes: Buffer): Buffer | undefined {
+    return this.until('\r\n\r\n', bytes, longestHead, text => this.readHead(text))
   }
 
   private pass(bytes: Buffer): Buffer | undefined {
@@ -125,10 +137,9 @@ export class Reply {
   private readHead(text: string): void {
     const first = text.indexOf('\r\n')
     const line = first === -1 ? text : text.slice(0, first)
-    const [, minor, code, reason = ''] =
-      /^HTTP\/1\.([01]) ([1-9]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/.exec(line) ?? []
-    if (code === undefined) throw new BadReply('no status line')
-    const status = Number(code)
+    if (!statusLine.test(line)) throw new BadReply('no status line')
+    const status = Number(line.slice(9, 12))
+    const reason = line.slice(13)
     const fields = first === -1 ? [] : fieldsOf(text, first + 2)
     if (status === 101) throw new BadReply('another protocol, unasked')
     if (status < 200) {
@@ -136,7 +147,7 @@ export class Reply {
       this.listener.onInterim({ status, reason, fields })
       return
     }
-    this.frame({ status, reason, fields }, minor === '1')
+    this.frame({ status, reason, fields }, line.charCodeAt(7) === 0x31)
   }
 
   /** RFC 9112 6.3. */
@@ -145,8 +156,11 @@ export class Reply {
     let coding: string | undefined
     let connection = ''
     for (let at = 0; at < head.fields.length; at += 2) {
+      const name = head.fields[at]!
+      // Only names of these lengths are of interest: most are passed over without being lowered.
+      if (name.length !== 10 && name.length !== 14 && name.length !== 17) continue
       const value = head.fields[at + 1]!
-      switch (head.fields[at]!.toLowerCase()) {
+      switch (name.toLowerCase()) {
         case 'content-length':
           if (length !== undefined || !/^\d{1,15}$/.test(value)) throw new BadReply('no one length')
           length = value
@@ -166,8 +180,7 @@ export class Reply {
     if (coding !== undefined && (coding !== 'chunked' || length !== undefined || !persistent)) {
       throw new BadReply('its end is said twice, or not at all')
     }
-    const words = connection.split(',').map(word => word.trim())
-    this.keeps = persistent ? !words.includes('close') : words.includes('keep-alive')
+    this.keeps = persistent ? !says(connection, 'close') : says(connection, 'keep-alive')
     const { status } = head
     const bodyless = this.method === 'HEAD' || status === 204 || status === 304
     // A body that may not be there could be taken for the next answer.
@@ -215,34 +228,15 @@ export class Reply {
   }
 }
 
-/** Lines of fields from `start` on (RFC 9112 5), without folding and without control characters. */
-function fieldsOf(text: string, start: number): string[] {
-  const fields: string[] = []
-  for (let from = start; from < text.length; ) {
-    const found = text.indexOf('\r\n', from)
-    const end = found === -1 ? text.length : found
-    const colon = text.indexOf(':', from)
-    if (colon === -1 || colon >= end) throw new BadReply('a field without a name')
-    const name = text.slice(from, colon)
-    const value = trimmed(text, colon + 1, end)
-    if (!token.test(name) || unprintable.test(value)) throw new BadReply('a field that cannot be read')
-    fields.push(name, value)
-    from = end + 2
-  }
-  return fields
-}
+const statusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?$/
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const unprintable = /[^\t\x20-\x7e\x80-\xff]/
-
-/** Without spaces and tabs at both ends, and nothing else. */
-function trimmed(text: string, start: number, end: number): string {
-  let [from, to] = [start, end]
-  while (from < to && isBlank(text.charCodeAt(from))) from++
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
-  return text.slice(from, to)
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
+/** Whether a word is among those of Connection, lower-case. */
+function says(connection: string, word: string): boolean {
+  return (
+    connection.includes(word) &&
+    connection
+      .split(',')
+      .map(each => each.trim())
+      .includes(word)
+  )
 }

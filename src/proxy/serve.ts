@@ -104,13 +104,14 @@ export function tell({ page, fields }: Verdict, { visitor, asked, site, trip }: 
 }
 
 function lead(passed: Going, parts: Parts) {
-  const { compress } = passed.site
-  const going = compress ? { ...passed, visitor: compress(passed.visitor) } : passed
-  const { visitor, asked, site } = going
+  const { visitor: plain, asked, site } = passed
   const { files } = site.route
-  if (visitor.closed) return
-  if ((asked.length ?? 0) > site.limits(parts.limits).bodyBytes) return tell({ page: pages.tooLarge }, going)
-  if (files === undefined) return ask(going, parts, undefined)
+  if (plain.closed) return
+  if ((asked.length ?? 0) > site.limits(parts.limits).bodyBytes)
+    return tell({ page: pages.tooLarge }, compressing(passed))
+  if (files === undefined) return ask(passed, parts, undefined)
+  const going = compressing(passed)
+  const { visitor } = going
   const exchange = { kind: 'request', end: () => visitor.cut() } as const
   const done = parts.traffic.begin({ host: files, port: 0 }, exchange)
   serveFiles(files, { visitor, asked, dress: site.dress })
@@ -124,13 +125,18 @@ function lead(passed: Going, parts: Parts) {
     .finally(done)
 }
 
+function compressing(going: Going): Going {
+  const { compress } = going.site
+  return compress ? { ...going, visitor: compress(going.visitor) } : going
+}
+
 /** From what was asked to the app, or to the page that says why not. */
 function ask(going: Going, parts: Parts, tried: Place | undefined) {
   const { visitor, asked, trip } = going
   // The table may have changed since the first try, or while this waited.
   const site = () => parts.find(asked.hostname)
   parts.places.take({ visitor, asked, site, tried }, place => {
-    if (typeof place === 'string') return tell(noPlace(place, asked.hostname), going)
+    if (typeof place === 'string') return tell(noPlace(place, asked.hostname), compressing(going))
     const { lane, release, cookie } = place
     const { dress } = place.site
     const limits = place.site.limits(parts.limits)
@@ -140,7 +146,11 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
     trip.release = release
     if (tried !== undefined) trip.retries++
     const carrying = {
-      ...{ visitor, asked, trip, limits },
+      visitor,
+      asked,
+      trip,
+      limits,
+      compress: going.site.compress,
       stalled: () => parts.guard.watch(visitor, limits),
       dress: cookie ? withField(cookie, dress) : dress,
       done: (outcome: Outcome) => {
@@ -148,7 +158,7 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
         parts.places.leave(place, outcome)
         if (outcome === 'answered' || visitor.closed) return
         if (outcome === 'again' && tried === undefined) return ask(going, parts, place)
-        tell({ page: pageOf(outcome) }, going)
+        tell({ page: pageOf(outcome) }, compressing(going))
       },
     }
     parts.upstreams.to(lane.upstream).send(carrying, { fresh: tried !== undefined })

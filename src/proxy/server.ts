@@ -27,6 +27,8 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
     insecureHTTPParser: false,
     requireHostHeader: false,
     noDelay: true,
+    // A request that says nothing of a body has none: nobody has to wait for its end.
+    optimizeEmptyRequests: true,
     // A 101 must not overtake the answers to requests that were pipelined before it.
     shouldUpgradeCallback: req => {
       if (isWebSocket(req) && !(req.socket as Answering)._httpMessage) return true

@@ -98,6 +98,15 @@ export class Visitor1 implements Visitor {
   }
 
   begin(status: number, reason: string, fields: readonly string[], { last, trailers }: BeginOptions = {}) {
+    const head =
+      last || trailers ? undefined : plainHead(this.res as ServerResponse & Last, status, reason, fields)
+    if (head !== undefined) {
+      // What Node would make of it too, at a fifth of the cost.
+      ;(this.res as unknown as { _header: string })._header = head
+      this.res.statusCode = status
+      this.status = status
+      return
+    }
     if (last && !this.req.complete) linger(this.req)
     if (last) this.res.shouldKeepAlive = false
     const said = trailers && !this.takesTrailers(status, fields) ? without(fields, announcement) : fields
@@ -140,9 +149,56 @@ export class Visitor1 implements Visitor {
   }
 
   onClose(listener: () => void) {
-    this.ending.once('close', listener)
+    // It closes once, and `once` would cost more than the rest of this.
+    this.ending.on('close', listener)
   }
 }
+
+/**
+ * The head of an answer of known length on a connection that goes on, as Node's own writeHead says it; undefined: that has to see to it.
+ * Nearly all answers are of this kind.
+ */
+function plainHead(
+  res: ServerResponse & Last,
+  status: number,
+  reason: string,
+  fields: readonly string[],
+): string | undefined {
+  if (
+    res.headersSent ||
+    !res.shouldKeepAlive ||
+    !res.useChunkedEncodingByDefault ||
+    res.maxRequestsOnConnectionReached
+  )
+    return undefined
+  if (status < 200 || status === 204 || status === 304 || reason === '' || !printable.test(reason))
+    return undefined
+  let counted = false
+  let dated = false
+  let head = `HTTP/1.1 ${status} ${reason}\r\n`
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!
+    const value = fields[at + 1]!
+    if (!token.test(name) || !printable.test(value)) return undefined
+    if (name.length === 14 && name.toLowerCase() === 'content-length') counted = true
+    else if (name.length === 4 && name.toLowerCase() === 'date') dated = true
+    else if (name.length === 10 && name.toLowerCase() === 'connection') return undefined
+    else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') return undefined
+    head += `${name}: ${value}\r\n`
+  }
+  if (!counted || !dated) return undefined
+  const { _keepAliveTimeout: ms, _maxRequestsPerSocket: most } = res
+  return `${head}Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(ms / 1000)}, max=${most}\r\n\r\n`
+}
+
+interface Last {
+  maxRequestsOnConnectionReached?: boolean
+  _keepAliveTimeout: number
+  _maxRequestsPerSocket: number
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const printable = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** For what a client still sends after a connection's last answer. */
 const lingerMs = 5_000

@@ -18,6 +18,26 @@ t.test('a request reaches the app with its host, path and query as they came', a
   t.match(app.said(), /\r\nhost: SHOP\.test\.:8080\r\n/i)
 })
 
+t.test('an answer’s head says what the app said, and how the connection goes on', async t => {
+  const date = 'Thu, 01 Jan 2026 00:00:00 GMT'
+  const head = `HTTP/1.1 200 Fine by me\r\nX-Odd:  \xe9 \r\ndate: ${date}\r\nContent-Length: 2\r\n`
+  const app = await bareBackend(
+    t,
+    (socket, said) => complete(said) && socket.write(`${head}\r\nok`, 'latin1'),
+  )
+  const { port } = await stage(t, [routeTo(app)])
+  const client = dial(port)
+  const request = 'GET / HTTP/1.1\r\nHost: shop.test\r\nX-Request-Id: 1\r\n'
+  const told = `HTTP/1.1 200 Fine by me\r\nX-Odd: \xe9\r\ndate: ${date}\r\nContent-Length: 2\r\nX-Request-Id: 1\r\n`
+  const lasting = `${told}Connection: keep-alive\r\nKeep-Alive: timeout=75, max=100000\r\n\r\nok`
+  client.socket.write(`${request}\r\n`)
+  await client.hears(/ok$/)
+  t.equal(client.heard(), lasting)
+  client.socket.write(`${request}Connection: close\r\n\r\n`)
+  await client.closed
+  t.equal(client.heard(), `${lasting}${told}Connection: close\r\n\r\nok`)
+})
+
 t.test('10 MB pass unharmed, both ways at once', async t => {
   const app = await backend(t, (req, res) => req.pipe(res))
   const { port } = await stage(t, [routeTo(app)])

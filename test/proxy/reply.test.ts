@@ -1,6 +1,7 @@
 import { t } from 'tap'
 
-import { BadReply, Reply } from '../../src/proxy/reply.ts'
+import { BadReply } from '../../src/proxy/field-lines.ts'
+import { Reply } from '../../src/proxy/reply.ts'
 
 /** What a listener hears of these bytes, cut into pieces of `size`; `end`: the connection ends after them. */
 function hear(text: string, { method = 'GET', size = text.length, end = false } = {}) {

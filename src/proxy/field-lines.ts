@@ -1,0 +1,34 @@
+/** Not HTTP, or not of one meaning. */
+export class BadReply extends Error {}
+
+/** Lines of fields from `start` on (RFC 9112 5), without folding and without control characters. */
+export function fieldsOf(text: string, start: number): string[] {
+  const fields: string[] = []
+  // All at once, for that is cheaper than one by one.
+  lines.lastIndex = start
+  if (!lines.test(text)) throw new BadReply('a field that cannot be read')
+  for (let from = start; from < text.length; ) {
+    const found = text.indexOf('\r\n', from)
+    const end = found === -1 ? text.length : found
+    const colon = text.indexOf(':', from)
+    fields.push(text.slice(from, colon), trimmed(text, colon + 1, end))
+    from = end + 2
+  }
+  return fields
+}
+
+/** Names are tokens, right before their colons; values have no control characters. */
+const lines = /(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|$))*$/y
+
+/** Without spaces and tabs at both ends, and nothing else. */
+function trimmed(text: string, start: number, end: number): string {
+  let from = start
+  let to = end
+  while (from < to && isBlank(text.charCodeAt(from))) from++
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+  return text.slice(from, to)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
