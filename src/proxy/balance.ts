@@ -84,9 +84,11 @@ export function openBalance(random: () => number = Math.random): Balance {
         lane.failures = 0
         return false
       }
+      const now = performance.now()
+      // One blip fails all that was under way in it, which says nothing of what comes after.
+      if (now < lane.awayUntil) return false
       if (++lane.failures < failuresInRow) return false
       lane.failures = 0
-      const now = performance.now()
       const again = now < lane.awayUntil + longestAwayMs && lane.awayMs > 0
       lane.awayMs = again ? Math.min(lane.awayMs * 2, longestAwayMs) : firstAwayMs
       lane.awayUntil = now + lane.awayMs

@@ -42,6 +42,24 @@ t.test('one that fails again and again is set aside, and comes back slowly', asy
   t.equal(balance.choose(lanes, { now: one.awayUntil + 20_000 }), one)
 })
 
+t.test(
+  'one blip sets an upstream aside once, whatever was under way in it; the next one for longer',
+  async t => {
+    const balance = openBalance()
+    const [lane] = balance.lanesOf(upstreams) as [ReturnType<typeof balance.lanesOf>[0]]
+    const blip = (requests: number) => {
+      for (let n = 0; n < requests; n++) balance.begin(lane)
+      return Array.from({ length: requests }, () => balance.end(lane, 'unreachable')).filter(Boolean).length
+    }
+    t.equal(blip(50), 1)
+    t.equal(lane.awayMs, 1_000)
+    lane.awayUntil = performance.now()
+    t.equal(blip(50), 1)
+    t.equal(lane.awayMs, 2_000)
+    t.equal(balance.ejections(), 2)
+  },
+)
+
 t.test('failures with an answer between them set nobody aside', async t => {
   const balance = openBalance()
   const [lane] = balance.lanesOf(upstreams)
