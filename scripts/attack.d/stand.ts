@@ -65,7 +65,7 @@ export async function openApp(ground: Pick<Ground, 'teardown'>) {
     asked++
     echoFrames(req, socket)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 })
   await once(server, 'listening')
   ground.teardown(() => {
     server.close()

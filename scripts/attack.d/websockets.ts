@@ -14,15 +14,27 @@ export interface WebSocketsAttack {
 /** So many messages of one connection are on their way at a time. */
 const window = 8
 
+/** So many connections are being opened at a time: an app's queue of new ones is short. */
+const opening = 50
+
 /** Says messages of all lengths over many connections at once. Tells what came back changed, out of order or not at all. */
 export async function attackWebSockets(attack: WebSocketsAttack): Promise<readonly string[]> {
-  const all = Array.from({ length: attack.connections }, (_, at) => converse(at, attack))
+  const all: Promise<string | undefined>[] = []
+  const lane = async () => {
+    while (all.length < attack.connections) {
+      const opened = Promise.withResolvers<void>()
+      all.push(converse(all.length, attack, opened.resolve).finally(opened.resolve))
+      await opened.promise
+    }
+  }
+  await Promise.all(Array.from({ length: opening }, lane))
   return (await Promise.all(all)).filter(wrong => wrong !== undefined)
 }
 
 async function converse(
   at: number,
   { port, seed, messages, signal }: WebSocketsAttack,
+  opened: () => void,
 ): Promise<string | undefined> {
   const random = randomOf(seed * 1_000_003 + at)
   const socket = new WebSocket(`ws://localhost:${port}/ws`)
@@ -37,7 +49,10 @@ async function converse(
         socket.send(take(said, message(random)) as string)
       }
     }
-    socket.onopen = more
+    socket.onopen = () => {
+      opened()
+      more()
+    }
     socket.onmessage = ({ data }) => {
       take(heard, typeof data === 'string' ? data : Buffer.from(data))
       if (++back === messages) resolve()
