@@ -64,7 +64,9 @@ const rooms: Readonly<Record<string, string>> = {
 /** Made anew for each request. */
 const eachRequest: ReadonlySet<string> = new Set([
   'src/proxy/exchange.ts',
+  'src/proxy/exchange2.ts',
   'src/proxy/connection.ts',
+  'src/proxy/line2.ts',
   'src/proxy/reply.ts',
   'src/proxy/compress.ts',
   'src/proxy/trip.ts',

@@ -94,14 +94,7 @@ function refuse(name: AppName, mappings: readonly PortMapping[], rooms: Rooms): 
 
 const isGrpc = ({ scheme }: PortMapping) => scheme === 'grpc' || scheme === 'grpcs'
 
-function refuseScheme(mapping: PortMapping): void {
-  const { scheme, host } = mapping
-  if (isGrpc(mapping))
-    throw new UserError(
-      'no-grpc',
-      'gRPC is not passed on yet: the proxy speaks HTTP/1.1 to apps.',
-      `Give the port out as it is, with TLS of the app's own: ports:add APP tcp:${host > 1023 ? host : 9000}:${mapping.container}`,
-    )
+function refuseScheme({ scheme, host }: PortMapping): void {
   const secure = scheme === 'https' || scheme === 'grpcs'
   if (!ownPorts.has(host) || (scheme !== 'tcp' && secure === (host === 443))) return
   const spoken = host === 443 ? 'https or grpcs' : 'http or grpc'

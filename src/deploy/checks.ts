@@ -5,6 +5,7 @@ import type { Engine } from '../docker/engine.ts'
 import { Cancelled, UserError } from '../errors.ts'
 import type { Container } from '../types.ts'
 import { diagnose } from './diagnosis.ts'
+import { speaksHttp2 } from './speaks-http2.ts'
 import { lastLines } from './tail.ts'
 
 export interface Readiness {
@@ -30,7 +31,7 @@ const settledMs = 2_000
 
 /**
  * Waits until the container is ready, judged from outside. A web process is ready when `GET /` gets any HTTP response head; one
- * that answers something else, or closes, when it is still up 2 s after it first accepted. A silent one is waited for: gunicorn
+ * that answers something else, or closes, when it speaks HTTP/2, or is still up 2 s after it first accepted. A silent one is waited for: gunicorn
  * accepts while it still imports. Others are ready after 2 s up. Throws NotReady, or Cancelled.
  */
 export async function ready(container: Container, readiness: Readiness, engine: Engine): Promise<void> {
@@ -68,6 +69,7 @@ function webJudge(
     if (probe.kind === 'silent' && !signal.aborted && !ended.aborted)
       throw await notReady(container, { waitedMs: deadlineMs, accepted: true }, engine)
     if (probe.kind !== 'other') return false
+    if (await speaksHttp2(container)) return true
     accepted ??= Date.now()
     const settled = Date.now() - accepted >= settledMs
     if (settled) warn('The web process accepts connections but speaks no HTTP.')

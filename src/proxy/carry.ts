@@ -6,6 +6,7 @@ import { Answer } from './exchange.ts'
 import { blame } from './fault.ts'
 import type { Limits } from './limits.ts'
 import { openReader } from './reader.ts'
+import type { Kept } from './send2.ts'
 import type { Dress } from './site.ts'
 import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
@@ -25,6 +26,8 @@ export interface Carrying {
   readonly compress: ((visitor: Visitor) => Visitor) | undefined
   /** Changes the answer's fields before they are sent. */
   readonly dress: Dress | undefined
+  /** What was read of its body for an upstream that did not take it. */
+  readonly kept?: Kept | undefined
   /** The client takes the answer more slowly than it comes. */
   readonly stalled: () => void
   readonly done: (outcome: Outcome) => void

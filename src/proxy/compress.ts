@@ -104,7 +104,7 @@ export class Compressing implements Visitor {
 
   begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions) {
     const length = lengthToCode(status, fields)
-    if (length === 'not') return this.to.begin(status, reason, fields, options)
+    if (length === 'not' || options?.whole) return this.to.begin(status, reason, fields, options)
     const coding = this.to.version === '1.0' ? undefined : this.choose(acceptedBy(this.to))
     this.to.begin(status, reason, coding ? codedFields(fields, coding) : varied(fields), options)
     if (coding && this.to.method !== 'HEAD') this.code(coding, length === undefined)
@@ -121,9 +121,9 @@ export class Compressing implements Visitor {
     this.coded.end()
   }
 
-  cut() {
+  cut(options?: { cancelled: boolean }) {
     this.stop?.()
-    this.to.cut()
+    this.to.cut(options)
   }
 
   private code(coding: Coding, flushing: boolean) {

@@ -137,6 +137,11 @@ export function trailerFields(raw: readonly string[]): string[] {
   return without(clientFields(raw, undefined), notInTrailers)
 }
 
+/** What comes after an answer is welcome (RFC 9110 10.1.4): the one thing that a client says of its connection and means for all of them. */
+export function takesTrailers(raw: readonly string[]): boolean {
+  return valuesOf(raw, 'te').some(value => /(^|,)\s*trailers\s*(,|$)/i.test(value))
+}
+
 /** Undefined for the words that everybody says. */
 function namedIn(connection: readonly string[]): ReadonlySet<string> | undefined {
   if (connection.length === 0 || (connection.length === 1 && usual.has(connection[0]!))) return undefined

@@ -47,8 +47,9 @@ export function openPorts(all: PortsParts): Ports {
     const entry = open.get(port) ?? make(scheme, all)
     entry.app = route.app
     entry.upstreams = Object.values(upstreams)
-    const { https: _, canary: __, ports: ___, ...rest } = route
-    entry.table.sync([{ ...rest, upstreams, domains: { [anyName]: true } }])
+    const { https: _, canary: __, ports: ___, protocol: ____, ...rest } = route
+    const protocol = scheme.startsWith('grpc') ? 'grpc' : 'http'
+    entry.table.sync([{ ...rest, protocol, upstreams, domains: { [anyName]: true } }])
     if (open.has(port)) return true
     open.set(port, entry)
     const opened = await listen(entry.server, port, all.host)
@@ -91,7 +92,9 @@ function make(scheme: RoutePort['scheme'], all: PortsParts): Open {
   }
   if (scheme === 'tcp') return Object.assign(entry, { server: passing(entry, all) })
   const parts = { ...all.parts, find: () => table.find(anyName) }
-  return Object.assign(entry, { server: all.serve(parts, { secure: scheme === 'https' }) })
+  return Object.assign(entry, {
+    server: all.serve(parts, { secure: scheme === 'https' || scheme === 'grpcs' }),
+  })
 }
 
 /** Passes bytes on as they are. */

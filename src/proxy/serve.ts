@@ -2,10 +2,12 @@ import { type Asked, type Refused, readRequest } from './asked.ts'
 import type { Noise } from './books.ts'
 import type { Outcome } from './carry.ts'
 import { serveFiles } from './files.ts'
+import { breakOff } from './grpc.ts'
 import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import { answerPage, type Page, pages } from './pages.ts'
 import type { NoPlace, Place, Places } from './places.ts'
+import { type Kept, keepBody } from './send2.ts'
 import type { Dress, Site, Verdict } from './site.ts'
 import type { Traffic } from './traffic.ts'
 import { Trip } from './trip.ts'
@@ -130,26 +132,28 @@ function compressing(going: Going): Going {
   return compress ? { ...going, visitor: compress(going.visitor) } : going
 }
 
-/** From what was asked to the app, or to the page that says why not. */
-function ask(going: Going, parts: Parts, tried: Place | undefined) {
+/** From what was asked to the app, or to the page that says why not. `read`: of its body, by an upstream that did not take it. */
+function ask(going: Going, parts: Parts, tried: Place | undefined, read?: Kept) {
   const { visitor, asked, trip } = going
   // The table may have changed since the first try, or while this waited.
   const site = () => parts.find(asked.hostname)
   parts.places.take({ visitor, asked, site, tried }, place => {
     if (typeof place === 'string') return tell(noPlace(place, asked.hostname), compressing(going))
     const { lane, release, cookie } = place
-    const { dress } = place.site
+    const { dress, route } = place.site
     const limits = place.site.limits(parts.limits)
-    const exchange = { kind: 'request', end: () => visitor.cut() } as const
+    const exchange = { kind: 'request', end: () => breakOff(visitor, 'this app is being replaced') } as const
     const done = parts.traffic.begin(lane.upstream, exchange)
     trip.upstream = lane.name
     trip.release = release
     if (tried !== undefined) trip.retries++
+    const kept = route.protocol === 'grpc' ? (read ?? keepBody()) : undefined
     const carrying = {
       visitor,
       asked,
       trip,
       limits,
+      kept,
       compress: going.site.compress,
       stalled: () => parts.guard.watch(visitor, limits),
       dress: cookie ? withField(cookie, dress) : dress,
@@ -157,11 +161,13 @@ function ask(going: Going, parts: Parts, tried: Place | undefined) {
         done()
         parts.places.leave(place, outcome)
         if (outcome === 'answered' || visitor.closed) return
-        if (outcome === 'again' && tried === undefined) return ask(going, parts, place)
+        if (outcome === 'again' && tried === undefined) return ask(going, parts, place, kept)
         tell({ page: pageOf(outcome) }, compressing(going))
       },
     }
-    parts.upstreams.to(lane.upstream).send(carrying, { fresh: tried !== undefined })
+    // The app spoke HTTP/2 a moment ago, and there is nobody left to give the beginning to.
+    if (read && read.bytes > 0 && !kept) return carrying.done('unreachable')
+    parts.upstreams.to(lane.upstream, route.protocol).send(carrying, { fresh: tried !== undefined })
   })
 }
 

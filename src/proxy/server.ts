@@ -8,13 +8,19 @@ import type { Outcome } from './carry.ts'
 import { farewellTo } from './farewell.ts'
 import { answerPage, barePage, pages } from './pages.ts'
 import type { NoPlace, Place } from './places.ts'
+import { takeBack } from './preface.ts'
 import { type Going, noPlace, type Parts, pageOf, passGates, refuse, serve, tell } from './serve.ts'
+import type { Server2 } from './server2.ts'
 import { Trip } from './trip.ts'
 import { peerOf, Visitor1 } from './visitor1.ts'
 import { upgrade } from './websocket.ts'
 
-/** Speaks HTTP/1.0 and 1.1 on whatever connections it is given, and hands each request on. */
-export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): http.Server {
+/** Speaks HTTP/1.0 and 1.1 on whatever connections it is given, and hands each request on; those that begin in HTTP/2 it leaves to `http2`. */
+export function makeServer(
+  parts: Parts,
+  scheme: 'http' | 'https' = 'http',
+  http2?: Pick<Server2, 'take'>,
+): http.Server {
   const { limits, report } = parts
   const lines = new WeakMap<Socket, Line>()
   const server = http.createServer({
@@ -158,6 +164,12 @@ export function makeServer(parts: Parts, scheme: 'http' | 'https' = 'http'): htt
     refuse({ id, status: 405, why: 'CONNECT is not answered here.' }, visitor, trip)
   })
   server.on('clientError', (error, socket: Socket) => {
+    // Only where nothing was asked before.
+    if (http2 && !lineOf(socket).newest && takeBack(socket, error)) {
+      http2.take(socket)
+      // For the end of the connection, and not before what has come is read.
+      return void setImmediate(() => socket.resume())
+    }
     const refused = refuseBytes(error, socket, lineOf(socket).newest)
     if (refused) parts.noise(refused)
   })

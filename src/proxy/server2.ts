@@ -1,5 +1,5 @@
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 
 import { openPatience } from './patience.ts'
 import { type Parts, serve } from './serve.ts'
@@ -8,7 +8,7 @@ import { Visitor2 } from './visitor2.ts'
 
 /** Speaks HTTP/2 on connections that have agreed on it, and hands each stream on. */
 export interface Server2 {
-  take(socket: TLSSocket): void
+  take(socket: Socket): void
   /** Tells clients to go on elsewhere, finishes the streams there are, and settles when the last connection has closed. */
   end(): Promise<void>
 }
@@ -39,14 +39,15 @@ const options: http2.ServerOptions = {
 /** Of a connection: its streams together send so much ahead. */
 const connectionWindow = 1024 * 1024
 
-export function makeServer2(parts: Parts): Server2 {
+/** On plain connections of clients that know it is spoken, or over TLS. */
+export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): Server2 {
   const sessions = new Set<ServerHttp2Session>()
 
-  function take(socket: TLSSocket) {
+  function take(socket: Socket) {
     const session = http2.performServerHandshake(socket, options)
     sessions.add(session)
     session.once('close', () => sessions.delete(session))
-    attend(session, socket, parts)
+    attend(session, { socket, parts, scheme })
     session.setLocalWindowSize(connectionWindow)
   }
 
@@ -68,7 +69,13 @@ export function makeServer2(parts: Parts): Server2 {
   }
 }
 
-function attend(session: ServerHttp2Session, socket: TLSSocket, parts: Parts) {
+interface Attending {
+  readonly socket: Socket
+  readonly parts: Parts
+  readonly scheme: 'http' | 'https'
+}
+
+function attend(session: ServerHttp2Session, { socket, parts, scheme }: Attending) {
   const { keepAliveMs, streamIdleMs, requestsPerConnection } = parts.limits
   const peer = peerOf(socket)
   const patience = openPatience()
@@ -101,7 +108,7 @@ function attend(session: ServerHttp2Session, socket: TLSSocket, parts: Parts) {
     stream.setTimeout(streamIdleMs, () => stream.destroy(new Error('it is quiet')))
     if (++served >= requestsPerConnection * streams) session.close()
     try {
-      serve(new Visitor2(stream, raw as string[], peer), parts)
+      serve(new Visitor2(stream, raw as string[], peer, scheme), parts)
     } catch (error) {
       parts.report(error)
       stream.destroy(new Error('a bug'))

@@ -10,6 +10,7 @@ import { maintenanceGate } from './gates/maintenance.ts'
 import { openPasswords, type Passwords } from './gates/passwords.ts'
 import { openRates, type Rates, rateGate } from './gates/rates.ts'
 import { redirectGate } from './gates/redirects.ts'
+import { callLimits } from './grpc.ts'
 import { type Limits, limitsOver } from './limits.ts'
 import type { Page } from './pages.ts'
 import type { Visitor } from './visitor.ts'
@@ -64,6 +65,6 @@ export function siteOf(route: Route, { rates, passwords, codings, secured }: Mem
     gates: gates.filter(gate => gate !== undefined),
     dress: dressOf(route, secured),
     compress: route.compress === false ? undefined : visitor => new Compressing(visitor, codings),
-    limits: limitsOver(route.limits),
+    limits: limitsOver(route.protocol === 'grpc' ? callLimits(route.limits) : route.limits),
   }
 }

@@ -1,33 +1,40 @@
-import type { Upstream } from '../types.ts'
+import type { Route, Upstream } from '../types.ts'
 import { type Carry, openCarry } from './carry.ts'
+import { openCarry2 } from './carry2.ts'
 import { nameOf } from './traffic.ts'
 
 /** The kept connections of this worker, by upstream. */
 export interface Upstreams {
-  to(upstream: Upstream): Carry
+  /** `grpc`: in HTTP/2. */
+  to(upstream: Upstream, protocol?: Route['protocol']): Carry
   /** Ends the kept connections to an upstream that is no longer asked. */
   release(name: string): void
   close(): void
 }
 
 export function openUpstreams(): Upstreams {
-  const open = new Map<string, Carry>()
+  const open = { http: new Map<string, Carry>(), grpc: new Map<string, Carry>() }
+  const all = [open.http, open.grpc]
   return {
-    to(upstream) {
+    to(upstream, protocol = 'http') {
       const name = nameOf(upstream)
-      const known = open.get(name)
+      const known = open[protocol].get(name)
       if (known) return known
-      const carry = openCarry(upstream)
-      open.set(name, carry)
+      const carry = protocol === 'grpc' ? openCarry2(upstream) : openCarry(upstream)
+      open[protocol].set(name, carry)
       return carry
     },
     release(name) {
-      open.get(name)?.close()
-      open.delete(name)
+      for (const each of all) {
+        each.get(name)?.close()
+        each.delete(name)
+      }
     },
     close() {
-      for (const carry of open.values()) carry.close()
-      open.clear()
+      for (const each of all) {
+        for (const carry of each.values()) carry.close()
+        each.clear()
+      }
     },
   }
 }

@@ -46,8 +46,8 @@ export interface Visitor {
   endWhole(body: Buffer): void
   /** Ends the answer with trailers after its body. */
   endWith(trailers: readonly string[]): void
-  /** Breaks the answer off so that the client sees that it is not whole. */
-  cut(): void
+  /** Breaks the answer off so that the client sees that it is not whole. `cancelled`: the app has called it off. */
+  cut(options?: { cancelled: boolean }): void
   /** Heard once: when the answer is whole, or the client is gone. */
   onClose(listener: () => void): void
 }
@@ -55,6 +55,8 @@ export interface Visitor {
 export interface BeginOptions {
   /** Trailers may follow. */
   readonly trailers?: boolean
+  /** Nothing follows its head: that says so itself, where the version of HTTP can. */
+  readonly whole?: boolean
   /** Nothing more is read from this connection. */
   readonly last?: boolean
 }

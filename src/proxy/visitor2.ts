@@ -1,12 +1,13 @@
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { Writable } from 'node:stream'
 
+import { cancelled as cancelledError } from './cancelled.ts'
 import type { BeginOptions, Flow, Peer, Visitor } from './visitor.ts'
 
 /** A request in HTTP/2: one stream of a connection (RFC 9113). */
 export class Visitor2 implements Visitor, Flow {
   readonly version = '2.0'
-  readonly scheme = 'https'
+  readonly scheme: 'http' | 'https'
   readonly method: string
   readonly target: string
   readonly authority: string | undefined
@@ -21,8 +22,9 @@ export class Visitor2 implements Visitor, Flow {
   private closing: readonly string[] = []
   private nowhere: Writable | undefined
 
-  constructor(stream: ServerHttp2Stream, raw: readonly string[], peer: Peer) {
+  constructor(stream: ServerHttp2Stream, raw: readonly string[], peer: Peer, scheme: 'http' | 'https') {
     this.stream = stream
+    this.scheme = scheme
     this.peer = peer
     let method = ''
     let target = ''
@@ -95,14 +97,20 @@ export class Visitor2 implements Visitor, Flow {
     this.stream.setTimeout(ms)
   }
 
-  begin(status: number, _reason: string, fields: readonly string[], { trailers }: BeginOptions = {}) {
+  begin(
+    status: number,
+    _reason: string,
+    fields: readonly string[],
+    { trailers, whole: endStream = false }: BeginOptions = {},
+  ) {
     if (this.closed) return
     const waitForTrailers = trailers === true && this.method !== 'HEAD' && !bodiless.has(status)
     const head = headOf(status, fields)
     if (waitForTrailers) this.stream.once('wantTrailers', () => this.close())
-    this.stream.respond(head as unknown as OutgoingHttpHeaders, { waitForTrailers })
+    this.stream.respond(head as unknown as OutgoingHttpHeaders, { waitForTrailers, endStream })
     // Node has ended these answers by itself.
-    if (bodiless.has(status)) this.nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+    if (endStream || bodiless.has(status))
+      this.nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
     this.status = status
     if (!waitForTrailers && !this.received) this.stream.once('finish', () => this.leaveRest())
   }
@@ -120,9 +128,9 @@ export class Visitor2 implements Visitor, Flow {
     this.out.end()
   }
 
-  cut() {
+  cut({ cancelled } = { cancelled: false }) {
     // A close would send what looks like the proper end first.
-    this.stream.destroy(new Error('cut'))
+    this.stream.destroy(cancelled ? cancelledError : new Error('cut'))
   }
 
   onClose(listener: () => void) {
@@ -184,7 +192,8 @@ function headOf(status: number, fields: readonly string[]): string[] {
   return head
 }
 
-function grouped(fields: readonly string[]): OutgoingHttpHeaders {
+/** As Node takes trailers. Throws on what HTTP/1.1 could not say either. */
+export function grouped(fields: readonly string[]): OutgoingHttpHeaders {
   const tail: OutgoingHttpHeaders = Object.create(null)
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!.toLowerCase()

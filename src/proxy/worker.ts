@@ -146,24 +146,30 @@ function work() {
       },
       report,
     }
-    const plainly = (of: Parts) => behindOrigins(makeServer(of), origins)
-    const securely = (of: Parts, http2: Server2) =>
+    const http2: Server2[] = []
+    const in2 = (of: Parts, scheme: 'http' | 'https') => {
+      const server = makeServer2(of, scheme)
+      http2.push(server)
+      return server
+    }
+    const plainly = (of: Parts) => behindOrigins(makeServer(of, 'http', in2(of, 'http')), origins)
+    const securely = (of: Parts) =>
       makeSecureServer({
-        ...{ certificates, limits, http2, report, guard: of.guard, origins },
+        ...{ certificates, limits, report, guard: of.guard, origins },
+        http2: in2(of, 'https'),
         fallback: secrets.fallback,
         ticketKeys: Buffer.from(secrets.ticketKeys, 'base64'),
         http1: makeServer(of, 'https'),
       })
     const ports = openPorts({
       ...{ host: order.host, parts, balance },
-      serve: (of, { secure }) => (secure ? securely(of, makeServer2(of)).server : plainly(of)),
+      serve: (of, { secure }) => (secure ? securely(of).server : plainly(of)),
     })
-    const http2 = makeServer2(parts)
     const plain = plainly(parts)
     await listening(plain, http)
     const open = { plain, http2, ports, upstreams, limits }
     if (https === undefined) return { ...open, secure: undefined, httpsPort: undefined }
-    const secure = securely(parts, http2)
+    const secure = securely(parts)
     await listening(secure.server, https)
     return { ...open, secure, httpsPort: portOf(secure.server) }
   }
@@ -177,7 +183,7 @@ function work() {
       // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
       for (const server of [plain, secure?.server]) if (server) net.Server.prototype.close.call(server)
       serving.ports.close()
-      const ended = http2.end()
+      const ended = Promise.all(http2.map(each => each.end()))
       await pause(lingerMs)
       const over = [traffic.quiet(limits.stopMs), traffic.part(partMs), ended]
       await Promise.race([Promise.all(over), pause(limits.stopMs)])
@@ -208,7 +214,8 @@ interface Serving {
   /** None where nothing is served over TLS. */
   readonly secure: SecureServer | undefined
   readonly httpsPort: number | undefined
-  readonly http2: Server2
+  /** Of all that is listened on. */
+  readonly http2: readonly Server2[]
   readonly ports: Ports
   readonly upstreams: Upstreams
   readonly limits: Limits

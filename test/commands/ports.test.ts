@@ -68,6 +68,19 @@ t.test('other ports of the host are in the route, and none but they where HTTP i
   t.equal(rooms.store.properties.get('ports', last().app, 'map'), undefined)
 })
 
+t.test('an app of gRPC is one by its hostnames, by a port of its own, or both', async t => {
+  const { say, last } = await house(t)
+  await say('ports:set shop grpc:80:5000 grpcs:443:5000')
+  t.match(last(), { protocol: 'grpc', ports: undefined })
+  t.same(Object.keys(last().domains), ['shop.example.com'])
+  await say('ports:set shop http:80:5000 grpc:9000:5001 grpcs:9443:5001')
+  t.equal(last().protocol, undefined)
+  t.same(last().ports, {
+    '9000': { scheme: 'grpc', upstreams: {} },
+    '9443': { scheme: 'grpcs', upstreams: {} },
+  })
+})
+
 t.test('what cannot be, or is another’s, is refused by name and not kept', async t => {
   const { say, map, told } = await house(t)
   await say('ports:set blog tcp:9000:1')
@@ -82,8 +95,9 @@ t.test('what cannot be, or is another’s, is refused by name and not kept', asy
     ['https:80:5000', /Port 80 speaks http or grpc, not https/],
     ['http:443:5000', /Port 443 speaks https or grpcs, not http/],
     ['http:80:5000 https:443:6000', /lead to one port of the container/],
-    ['grpc:80:5000', /gRPC is not passed on yet.*tcp:9000:5000/s],
-    ['grpcs:9443:5000', /gRPC is not passed on yet.*tcp:9443:5000/s],
+    ['grpcs:80:5000', /Port 80 speaks http or grpc, not grpcs/],
+    ['grpc:443:5000', /Port 443 speaks https or grpcs, not grpc/],
+    ['grpc:80:5000 https:443:5000', /lead to one port of the container, in one protocol/],
     ['http:80:1 http:80:2', /cannot lead to two places/],
     ['tcp:9000:1', /Port 9000 leads to blog already.*ports:remove blog 9000/s],
     ['http:8080:5000', /Port 8080 is Davit's own/],

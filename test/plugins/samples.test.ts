@@ -20,6 +20,7 @@ const expected = {
   'node-bare': 'node',
   'node-build': 'node',
   'node-express': 'node',
+  'node-grpc': 'node',
   worker: 'python',
 }
 

@@ -75,7 +75,6 @@ t.test('other refusals have a status of their own', async t => {
     await raw('GET / HTTP/2.0\r\nHost: shop.test\r\nConnection: close\r\n\r\n'),
     /^HTTP\/1\.1 (400|505) /,
   )
-  t.match(await raw('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), /^HTTP\/1\.1 (400|505) /)
   t.equal(app.said(), '')
 })
 

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 
+import * as grpc from '@grpc/grpc-js'
 import { t } from 'tap'
 
 import { openBalance } from '../../src/proxy/balance.ts'
 import { openPorts } from '../../src/proxy/ports.ts'
 import { makeServer } from '../../src/proxy/server.ts'
+import { makeServer2 } from '../../src/proxy/server2.ts'
 import type { Route, RoutePort } from '../../src/types.ts'
+import { asked, Client, grpcBackend } from './calls.ts'
 import { ask, backend, dial, routeTo, stage } from './stage.ts'
 
 /** A port of the host that nobody has just now. */
@@ -23,7 +26,7 @@ async function opened(t: Parameters<typeof stage>[0]) {
   const { parts, traffic } = await stage(t, [])
   const ports = openPorts({
     ...{ host: '127.0.0.1', parts, balance: openBalance() },
-    serve: of => makeServer(of),
+    serve: of => makeServer(of, 'http', makeServer2(of, 'http')),
   })
   t.teardown(() => ports.close())
   return { ports, traffic }
@@ -45,6 +48,24 @@ t.test('a port of the host leads to its app by HTTP, whatever hostname is asked 
   t.match(await ask(port, '/'), { body: 'two' }, 'and to another upstream with the route')
   t.same(await ports.point(routeTo()), [])
   await t.rejects(ask(port, '/'), { code: 'ECONNREFUSED' })
+})
+
+t.test('a grpc port leads to an app in HTTP/2, whatever the app’s hostnames lead to', async t => {
+  const app = await grpcBackend(t, {
+    Once: (call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) =>
+      done(null, call.request),
+  })
+  const web = await backend(t, (req, res) => res.end(req.httpVersion))
+  const { ports } = await opened(t)
+  const [port, plain] = [await freePort(), await freePort()]
+  const both = { ...leading(port, 'grpc', app), protocol: 'grpc' } as const
+  t.same(await ports.point({ ...both, ports: { ...both.ports, ...leading(plain, 'http', web).ports } }), [])
+  const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+    'grpc.enable_http_proxy': 0,
+  })
+  t.teardown(() => client.close())
+  t.match(await asked(client, 'Once', Buffer.from('x')), { code: 0, messages: [Buffer.from('x')] })
+  t.match(await ask(plain, '/'), { body: '1.1' })
 })
 
 t.test('bytes pass as they are on a tcp port, both ways and half closed', async t => {

@@ -116,11 +116,13 @@ export async function stage(
     noise: noise => noises.push(noise),
     report: error => bugs.push(error),
   }
-  const server = makeServer(parts)
+  const plain2 = makeServer2(parts, 'http')
+  const server = makeServer(parts, 'http', plain2)
   const port = await listening(server)
   t.teardown(() => {
     server.close()
     server.closeAllConnections()
+    void plain2.end()
     upstreams.close()
     guard.stop()
     if (bugs.length > 0) throw bugs[0]
