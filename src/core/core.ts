@@ -1,3 +1,6 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
 import { upkeep, upkeepOf } from '../deploy/upkeep.ts'
 import type { Core } from '../plugin/core.ts'
 import { createAccess } from './access.ts'
@@ -15,8 +18,9 @@ import { createReleases } from './releases.ts'
 import { createRepository } from './repository.ts'
 import type { Rooms } from './rooms.ts'
 import { createRoutesView } from './routes.ts'
-import { runTask } from './tasks.ts'
+import { execIn, runTask } from './tasks.ts'
 import { createTraffic } from './traffic.ts'
+import { runWork } from './work.ts'
 
 /** Everything that commands and plugins may ask for, over the workshop's rooms. `owner` is the plugin that asks. */
 export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core {
@@ -50,7 +54,15 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     redeploy: (app, reason) => rooms.operations.ask(getApp(app, rooms).name, reason),
     containers: {
       logs: (app, options) => logsOf(getApp(app, rooms), options, rooms),
-      run: (app, words, io, call) => runTask(getApp(app, rooms), words, io, { call, rooms }),
+      run: (app, words, io, call) => runTask(getApp(app, rooms), { words }, io, { call, rooms }),
+      runLine: (app, line, io, call) => runTask(getApp(app, rooms), { line }, io, { call, rooms }),
+      exec: (container, words, io) => execIn(container, words, io, rooms),
+      work: (work, io) => runWork(work, io, rooms),
+    },
+    folder(name) {
+      const path = join(rooms.settings.data, name)
+      mkdirSync(path, { recursive: true, mode: 0o711 })
+      return path
     },
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { finishDestroy } from '../core/apps.ts'
-import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
+import { instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
 import { isStopped } from './deploy.ts'
@@ -230,9 +230,6 @@ async function removeUnknownNetworks(rooms: Rooms): Promise<void> {
 
 /** Tasks of a daemon that is gone: nobody is at their other end. Called once, at the start. */
 export async function removeTasks(rooms: Rooms): Promise<void> {
-  for (const app of rooms.store.apps.list()) {
-    const infos = await containersOf(app.name, rooms)
-    for (const each of infos.filter(info => info.labels['com.davit.task']))
-      await rooms.engine.remove(each.name)
-  }
+  const infos = await rooms.engine.containers(instanceLabels(rooms))
+  for (const each of infos.filter(info => info.labels['com.davit.task'])) await rooms.engine.remove(each.name)
 }

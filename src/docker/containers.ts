@@ -37,7 +37,7 @@ function bodyOf({ spec, labels, network, address, hostname, restart, interactive
     StdinOnce: interactive !== undefined,
     Tty: interactive?.tty ?? false,
     HostConfig: {
-      NetworkMode: network,
+      NetworkMode: network ?? 'none',
       Init: true,
       SecurityOpt: ['no-new-privileges'],
       CapDrop: ['ALL'],
@@ -63,7 +63,9 @@ function bodyOf({ spec, labels, network, address, hostname, restart, interactive
         ReadOnly: readOnly,
       })),
     },
-    NetworkingConfig: { EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } } },
+    NetworkingConfig: network && {
+      EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } },
+    },
   }
 }
 

@@ -68,8 +68,9 @@ export interface NewContainer {
   readonly name: string
   readonly spec: ContainerSpec
   readonly labels: Labels
-  readonly network: string
-  readonly address: string
+  /** None: it reaches nothing. */
+  readonly network: string | undefined
+  readonly address: string | undefined
   readonly hostname?: string
   /** Restart on failure, by the engine; tasks do not. */
   readonly restart: boolean

@@ -24,6 +24,7 @@ import type {
   TrafficForm,
   TrafficOptions,
   Upkeep,
+  Work,
 } from './terms.ts'
 
 export type {
@@ -35,6 +36,7 @@ export type {
   TrafficForm,
   TrafficOptions,
   Upkeep,
+  Work,
 } from './terms.ts'
 
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
@@ -175,7 +177,18 @@ export interface Core extends PluginCore {
     logs(app: AppName, options: LogsOptions): AsyncIterable<AppLogLine>
     /** A one-off command in the live release's image. Answers its exit code. */
     run(app: AppName, words: readonly string[], io: RunIo, call: Call): Promise<number>
+    /** The same with a line that people wrote into a file of the app's source: its own shell reads it. */
+    runLine(app: AppName, line: string, io: RunIo, call: Call): Promise<number>
+    /** Runs a command in a running container, one of `processes.status`. Answers its exit code. */
+    exec(container: Container, words: readonly string[], io: RunIo): Promise<number>
+    /**
+     * As root, in a container of the host's own for a moment, without a network: for files that Davit itself may not touch, and
+     * programs that a plugin trusts. Answers the exit code. UserError `stack-missing`.
+     */
+    work(work: Work, io: RunIo): Promise<number>
   }
+  /** A folder of the host in which plugins keep what containers mount, each thing in a folder of its own: no other of Davit's may be mounted. */
+  folder(name: 'storage' | 'services'): string
   readonly traffic: {
     /**
      * Lines of what the proxy wrote down, oldest first; undefined: of requests that reached no app. With `follow` it goes on, also where

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 
-import type { AppName, Env, Terminal } from '../types.ts'
+import type { AppName, ContainerSpec, Env, Terminal } from '../types.ts'
 
 /** The terms in which core is asked, and answers. */
 
@@ -54,6 +54,11 @@ export interface RunIo {
   readonly terminal: Terminal | undefined
   readonly env: Env
   readonly signal: AbortSignal
+}
+
+export interface Work {
+  readonly words: readonly string[]
+  readonly mounts: ContainerSpec['mounts']
 }
 
 /** A job as it is planned, and how it went. */
