@@ -14,7 +14,7 @@ export async function certified(
   const openssl = (...words: string[]) => promisify(execFile)('openssl', words)
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-sha256']
   await openssl(
-    ...['req', '-x509', ...key, '-config', '/dev/null', '-subj', '/CN=Authority of an attack', '-days', '30'],
+    ...['req', '-x509', ...key, '-config', '/dev/null', '-subj', '/CN=Authority of an attack', '-days', '90'],
     ...['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign'],
     ...['-keyout', at('authority.key'), '-out', at('authority.pem')],
   )
@@ -24,7 +24,7 @@ export async function certified(
   )
   await writeFile(at('leaf.ext'), extensions(hostnames))
   await openssl(
-    ...['x509', '-req', '-in', at('leaf.csr'), '-days', '29', '-sha256', '-extfile', at('leaf.ext')],
+    ...['x509', '-req', '-in', at('leaf.csr'), '-days', '80', '-sha256', '-extfile', at('leaf.ext')],
     ...[
       '-CA',
       at('authority.pem'),

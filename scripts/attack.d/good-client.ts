@@ -4,14 +4,12 @@ import http from 'node:http'
 export function watchGoodClient(port: number) {
   const times: number[] = []
   const asking = new Set<Promise<void>>()
-  let failed = 0
+  const failures: string[] = []
   const timer = setInterval(() => {
     const began = performance.now()
     const asked = ask(port).then(
       () => void times.push(performance.now() - began),
-      () => {
-        failed++
-      },
+      (error: Error) => void failures.push(error.message),
     )
     asking.add(asked)
     void asked.then(() => asking.delete(asked))
@@ -22,7 +20,7 @@ export function watchGoodClient(port: number) {
       await Promise.all(asking)
       times.sort((a, b) => a - b)
       const at = (share: number) => Math.round(times[Math.floor((times.length - 1) * share)] ?? Number.NaN)
-      return { good: times.length, failed, p50: at(0.5), p99: at(0.99), most: at(1) }
+      return { good: times.length, failures, p50: at(0.5), p99: at(0.99), most: at(1) }
     },
   }
 }
