@@ -12,13 +12,13 @@ import {
   UserError,
 } from 'davit/plugin'
 
-/** Status, `4xx` or `5xx`, to HTML. Kept under the app's number. */
+/** Status, `4xx` or `5xx`, to HTML. */
 type Pages = Readonly<Record<string, string>>
 
-const pagesOf = (app: App, kv: Kv): Pages => kv.get<Pages>(String(app.id)) ?? {}
+const pagesOf = (app: App, kv: Kv): Pages => kv.of(app).get<Pages>('pages') ?? {}
 
 async function change(app: App, pages: Pages, context: CommandContext): Promise<void> {
-  context.kv.set(String(app.id), pages)
+  context.kv.of(app).set('pages', pages)
   await context.core.routes.refresh(app.name, context)
 }
 
@@ -100,10 +100,5 @@ export default definePlugin({
       })
       return { ...route, pages: { ...route.pages, ...Object.fromEntries(pages) } }
     },
-    afterClone({ app, from }, { kv }) {
-      const theirs = kv.get(String(from.id))
-      if (theirs !== undefined) kv.set(String(app.id), theirs)
-    },
-    afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })

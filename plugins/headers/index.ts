@@ -9,20 +9,20 @@ import {
   UserError,
 } from 'davit/plugin'
 
-/** Field name to its value; empty: the app's own is taken away. Kept under the app's number. */
+/** Field name to its value; empty: the app's own is taken away. */
 type Fields = Readonly<Record<string, string>>
 
-const fieldsOf = (app: App, kv: Kv): Fields => kv.get<Fields>(String(app.id)) ?? {}
+const fieldsOf = (app: App, kv: Kv): Fields => kv.of(app).get<Fields>('fields') ?? {}
 const name = text('NAME', 'As in X-Frame-Options')
 
 /** Kept only when the proxy can say it. */
 async function change(app: App, fields: Fields, context: CommandContext): Promise<void> {
   const { core, kv } = context
   const before = fieldsOf(app, kv)
-  kv.set(String(app.id), fields)
+  kv.of(app).set('fields', fields)
   const fault = await core.routes.fault(app.name, context)
   if (fault === undefined) return core.routes.refresh(app.name, context)
-  kv.set(String(app.id), before)
+  kv.of(app).set('fields', before)
   throw new UserError('bad-field', `That cannot be said in an answer: ${fault}.`)
 }
 
@@ -87,10 +87,5 @@ export default definePlugin({
       if (Object.keys(fields).length === 0) return
       return { ...route, headers: { ...route.headers, ...fields } }
     },
-    afterClone({ app, from }, { kv }) {
-      const theirs = kv.get(String(from.id))
-      if (theirs !== undefined) kv.set(String(app.id), theirs)
-    },
-    afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })

@@ -16,7 +16,7 @@ import {
 
 import { hashOf } from './hash.ts'
 
-/** Kept under the app's number. Passwords are hashes from the first moment. */
+/** Passwords are hashes from the first moment. */
 interface State {
   readonly enabled: boolean
   readonly users: Readonly<Record<string, string>>
@@ -25,11 +25,11 @@ interface State {
 
 const open: State = { enabled: false, users: {}, allowed: [] }
 
-const stateOf = (app: App, kv: Kv): State => kv.get<State>(String(app.id)) ?? open
+const stateOf = (app: App, kv: Kv): State => kv.of(app).get<State>('state') ?? open
 
 async function change(app: App, state: State, context: CommandContext): Promise<void> {
   const { core, kv } = context
-  kv.set(String(app.id), state)
+  kv.of(app).set('state', state)
   // An app that asks for passwords is not to stand open because this plugin is off.
   if (state.enabled) core.depend(app.name)
   else core.undepend(app.name)
@@ -171,12 +171,6 @@ export default definePlugin({
         },
       }
     },
-    afterClone({ app, from }, { core, kv }) {
-      const theirs = kv.get(String(from.id))
-      if (theirs !== undefined) kv.set(String(app.id), theirs)
-      if (stateOf(app, kv).enabled) core.depend(app.name)
-    },
-    afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })
 

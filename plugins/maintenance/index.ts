@@ -18,7 +18,7 @@ import {
 
 import { fileIn, tarOf } from './tar.ts'
 
-/** What is kept of an app, under its number: another name changes nothing. */
+/** What is kept of an app. */
 interface State {
   readonly enabled: boolean
   /** HTML in place of Davit's own page. */
@@ -30,11 +30,11 @@ interface State {
 const closed: State = { enabled: false, allowed: [] }
 const fileName = 'maintenance.html'
 
-const stateOf = (app: App, kv: Kv): State => kv.get<State>(String(app.id)) ?? closed
+const stateOf = (app: App, kv: Kv): State => kv.of(app).get<State>('state') ?? closed
 
 async function change(app: App, state: State, context: CommandContext): Promise<void> {
   const { core, kv } = context
-  kv.set(String(app.id), state)
+  kv.of(app).set('state', state)
   // An app that is worked on is not to stand open because this plugin is off.
   if (state.enabled) core.depend(app.name)
   else core.undepend(app.name)
@@ -162,10 +162,11 @@ export default definePlugin({
         },
       }
     },
-    afterClone({ app, from }, { kv }) {
-      kv.set(String(app.id), { ...stateOf(from, kv), enabled: false })
+    /** The page stays, and the clone is open. */
+    afterClone({ app }, { core, kv }) {
+      kv.of(app).set('state', { ...stateOf(app, kv), enabled: false })
+      core.undepend(app.name)
     },
-    afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
   },
 })
 

@@ -15,13 +15,13 @@ import {
   UserError,
 } from 'davit/plugin'
 
-/** Hostname to where it leads; `added` when it became the app's only for that. Kept under the app's number. */
+/** Hostname to where it leads; `added` when it became the app's only for that. */
 type Redirects = Readonly<Record<string, Redirect & { readonly added: boolean }>>
 
-const redirectsOf = (app: App, kv: Kv): Redirects => kv.get<Redirects>(String(app.id)) ?? {}
+const redirectsOf = (app: App, kv: Kv): Redirects => kv.of(app).get<Redirects>('redirects') ?? {}
 
 async function change(app: App, redirects: Redirects, context: CommandContext): Promise<void> {
-  context.kv.set(String(app.id), redirects)
+  context.kv.of(app).set('redirects', redirects)
   await context.core.routes.refresh(app.name, context)
 }
 
@@ -88,7 +88,8 @@ export default definePlugin({
       const redirects = own.map(([from, { to, status }]) => [from, { to, status }])
       return { ...route, redirects: { ...route.redirects, ...Object.fromEntries(redirects) } }
     },
-    afterDestroy: ({ app }, { kv }) => kv.remove(String(app.id)),
+    /** The hostnames stay with the other app. */
+    afterClone: ({ app }, { kv }) => kv.of(app).remove('redirects'),
   },
 })
 

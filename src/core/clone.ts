@@ -52,6 +52,9 @@ function begin(from: App, to: AppName, rooms: Rooms): { app: App; step: Step } {
   store.formation.set(to, store.formation.of(from.name))
   for (const { topic, key, value } of store.properties.of(from.name))
     if (!stays.has(`${topic} ${key}`) && topic !== 'domains') store.properties.set(topic, to, key, value)
+  // What protects the one protects the other, and without the plugin neither of them is open.
+  store.kv.copy(from, app)
+  for (const plugin of store.dependencies.of(from.name)) store.dependencies.add(to, plugin)
   // A port of the host leads to one app.
   const ports = portsSet(from.name, store)?.filter(each => ownPorts.has(each.host)) ?? []
   if (ports.length > 0) store.properties.set('ports', to, 'map', ports.map(mappingText).join(' '))
@@ -73,7 +76,6 @@ async function fill({ app, from, step, rollout }: Clone, call: Call, rooms: Room
   const text = `${app.name} was made like ${from.name}.`
   const told = { kind: 'app-cloned', app: app.name, text, data: { from: from.name } } as const
   rooms.events.tell({ ...told, by: call.by.person })
-  // Before anybody is led there: what protects the one protects the other.
   await hooks.afterClone({ app, from }, { ...call, signal: rooms.last })
   const onLive = () => store.steps.done(step)
   const release = rollout ? store.releases.live(from.name) : undefined

@@ -1,15 +1,21 @@
 import type { Logger } from '../log.ts'
-import type { Awaitable, Call } from '../types.ts'
+import type { App, Awaitable, Call } from '../types.ts'
 import type { Command } from './command.ts'
 import type { Core } from './core.ts'
 import type { PluginHooks } from './hooks.ts'
 
-/** A plugin's own values, kept in the store. Values are JSON. */
-export interface Kv {
+/** Values under keys, sealed in the store. Values are JSON. */
+export interface Kept {
   get<T>(key: string): T | undefined
   set(key: string, value: unknown): void
   remove(key: string): void
   list(): readonly { readonly key: string; readonly value: unknown }[]
+}
+
+/** A plugin's own values. */
+export interface Kv extends Kept {
+  /** Those for one app. They stay with it when it is renamed and go with it when it is destroyed; a clone has them before it is live. */
+  of(app: App): Kept
 }
 
 export interface Context {

@@ -53,7 +53,7 @@ export interface Hooks {
   beforeDestroy(event: AppEvent): void
   afterDestroy(event: AppEvent): void
   afterRename(event: AppEvent & { readonly was: string }): void
-  /** Before the clone is live: what a plugin keeps for the one app is copied for the other. */
+  /** Before the clone is live. It has what `kv.of` keeps and what it depends on already; this is for what lies elsewhere. */
   afterClone(event: AppEvent & { readonly from: App }): void
   beforeBuild(event: SourceEvent): void
   findBuilder(event: SourceEvent): Builder

@@ -8,7 +8,15 @@ export type * from '../types.ts'
 export * from './args.ts'
 export { type Command, type CommandContext, defineCommand } from './command.ts'
 export type { Core } from './core.ts'
-export { type Context, definePlugin, type Job, type JobContext, type Kv, type Plugin } from './define.ts'
+export {
+  type Context,
+  definePlugin,
+  type Job,
+  type JobContext,
+  type Kept,
+  type Kv,
+  type Plugin,
+} from './define.ts'
 export type {
   AccessEvent,
   AppEvent,

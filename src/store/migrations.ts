@@ -87,4 +87,17 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX runs_of_job ON job_runs (plugin, name, id);
   `,
+  `
+  -- What a plugin keeps for one app goes with that app.
+  CREATE TABLE kv_new (
+    app INTEGER REFERENCES apps ON DELETE CASCADE,
+    plugin TEXT NOT NULL CHECK (${readable('plugin', { max: 128 })}),
+    key TEXT NOT NULL CHECK (${readable('key', { max: 256 })}),
+    value BLOB NOT NULL
+  ) STRICT;
+  INSERT INTO kv_new (plugin, key, value) SELECT plugin, key, value FROM kv;
+  DROP TABLE kv;
+  ALTER TABLE kv_new RENAME TO kv;
+  CREATE UNIQUE INDEX kv_places ON kv (coalesce(app, 0), plugin, key);
+  `,
 ]

@@ -19,6 +19,7 @@ import type {
 } from '../types.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { JobRecords } from './jobs.ts'
+import type { PluginValues } from './kv.ts'
 import type { PluginRecords } from './plugins.ts'
 
 /** What is kept, one part a table. All calls are synchronous; each single call is atomic. */
@@ -233,12 +234,4 @@ export interface Audit {
   list(options: { limit: number }): readonly AuditEntry[]
   /** The first entry whose hash does not follow from the one before, or the newest when it is gone; undefined when the chain is whole. */
   broken(): AuditEntry | undefined
-}
-
-/** A plugin's own values, by plugin name. */
-export interface PluginValues {
-  get(plugin: string, key: string): unknown
-  set(plugin: string, key: string, value: unknown): void
-  remove(plugin: string, key: string): void
-  list(plugin: string): readonly { readonly key: string; readonly value: unknown }[]
 }

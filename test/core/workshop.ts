@@ -6,6 +6,7 @@ import type { Test } from 'tap'
 import { createJobs } from '../../src/clock/jobs.ts'
 import { createCore } from '../../src/core/core.ts'
 import { createEvents } from '../../src/core/events.ts'
+import { kvOf } from '../../src/core/kv.ts'
 import { createOperations } from '../../src/core/operations.ts'
 import { createPlugins } from '../../src/core/plugins.ts'
 import type { Cellar, Rooms } from '../../src/core/rooms.ts'
@@ -72,7 +73,7 @@ export function workshop(
   const opened = openRoster({
     data: join(dir, 'plugins'),
     commands: [],
-    kv: keptInMemory(),
+    kv: name => kvOf(name, store),
     executables,
     log,
     signal: ended.signal,
@@ -114,12 +115,15 @@ export function workshop(
   }
   const core = createCore('0.0.0', rooms)
   members.push(
-    ...plugins.map(plugin => member(plugin, { core: createCore('0.0.0', rooms, plugin.name), dir })),
+    ...plugins.map(plugin => {
+      const core = createCore('0.0.0', rooms, plugin.name)
+      return member(plugin, { core, kv: kvOf(plugin.name, store), dir })
+    }),
   )
   return { core, rooms, told, certificates, options, members }
 }
 
-/** A plugin with a context for it, whose values are kept in memory. */
+/** A plugin with a context for it, whose values are kept in memory unless told. */
 export function member(plugin: Plugin, more: Partial<Member['context']> = {}): Member {
   const context = {
     core: undefined as unknown as Core,

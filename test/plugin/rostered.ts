@@ -3,7 +3,7 @@ import type { Test } from 'tap'
 
 import { unpack, usualArchive } from '../../src/deploy/unpack.ts'
 import type { Core } from '../../src/plugin/core.ts'
-import type { Kv } from '../../src/plugin/define.ts'
+import type { Kept, Kv } from '../../src/plugin/define.ts'
 import type { Executables } from '../../src/plugin/executable.ts'
 import { placesIn } from '../../src/plugin/load.ts'
 import { openRoster, type Roster, type RosterOptions } from '../../src/plugin/roster.ts'
@@ -49,9 +49,9 @@ export const executables: Executables = {
 /** For each name values of its own. */
 export function keptInMemory(): (name: string) => Kv {
   const kept = new Map<string, Map<string, unknown>>()
-  return name => {
-    const values = kept.get(name) ?? new Map<string, unknown>()
-    kept.set(name, values)
+  const at = (place: string): Kept => {
+    const values = kept.get(place) ?? new Map<string, unknown>()
+    kept.set(place, values)
     return {
       get: <T>(key: string) => values.get(key) as T | undefined,
       set: (key, value) => void values.set(key, value),
@@ -59,4 +59,5 @@ export function keptInMemory(): (name: string) => Kv {
       list: () => [...values].map(([key, value]) => ({ key, value })),
     }
   }
+  return name => ({ ...at(name), of: app => at(`${name} ${app.id}`) })
 }

@@ -66,7 +66,7 @@ t.test('without a user, a password or an app it says so', async t => {
 })
 
 t.test('what is known of an app goes with it', async t => {
-  const { say, members } = await shopBehind(
+  const { say, members, core } = await shopBehind(
     t,
     'http-auth',
     'maintenance',
@@ -74,7 +74,8 @@ t.test('what is known of an app goes with it', async t => {
     'headers',
     'error-pages',
   )
-  const kept = () => members.map(({ context }) => context.kv.list().length)
+  const shop = core.apps.list()[0]!
+  const kept = () => members.map(({ context }) => context.kv.of(shop).list().length)
   await say('http-auth:enable shop ann x')
   await say('maintenance:enable shop')
   await say('redirect:set shop old.test shop.test')
