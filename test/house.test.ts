@@ -280,6 +280,7 @@ t.test('what is run can be run', async t => {
     'test',
     'sandbox',
     'stack',
+    'new-plugin',
     'git-hooks/pre-receive',
   ]
   for (const path of [...programs.map(name => `scripts/${name}`), 'install.sh', '.ci/run']) {

@@ -48,25 +48,41 @@ export type Decision = { readonly allow: true } | { readonly allow: false; reado
 
 /** Every hook, with what it is told and what it may answer. The first word of a name is its kind. */
 export interface Hooks {
+  /** An app is about to be made. */
   beforeCreate(event: AppEvent): void
+  /** An app has been made; nothing was deployed yet. */
   afterCreate(event: AppEvent): void
+  /** An app is about to go with all it has. */
   beforeDestroy(event: AppEvent): void
+  /** An app is gone; its name is free again. */
   afterDestroy(event: AppEvent): void
+  /** An app has another name; `was` is the one before. */
   afterRename(event: AppEvent & { readonly was: string }): void
   /** Before the clone is live. It has what `kv.of` keeps and what it depends on already; this is for what lies elsewhere. */
   afterClone(event: AppEvent & { readonly from: App }): void
+  /** A pushed source is about to be built. */
   beforeBuild(event: SourceEvent): void
+  /** Who knows how to build the source? The first answer counts. */
   findBuilder(event: SourceEvent): Builder
+  /** How the source will be built, by whichever builder answered. */
   shapeBuild(build: Builder, event: SourceEvent): Builder
+  /** The environment of one process of a release, for each of its processes. */
   shapeEnv(env: Env, event: ReleaseEvent & { readonly process: string }): Env
+  /** Everything else of how a process's containers run. */
   shapeContainer(spec: ContainerSpec, event: ReleaseEvent & { readonly process: string }): ContainerSpec
+  /** New containers of a release are about to be started: after a push, a rollback, a change of config or of counts. */
   beforeRelease(event: ReleaseEvent): void
+  /** The release is live: its containers answer, the ones before are being drained. */
   afterRelease(event: ReleaseEvent): void
+  /** A change in front of traffic did not come about and was undone. */
   afterFailure(event: AppEvent & { readonly error: unknown }): void
+  /** Values of an app were set or unset; `set` and `unset` are their keys. */
   afterConfig(event: ConfigEvent): void
+  /** How the proxy serves an app, each time it is told. */
   shapeRoute(route: Route, event: AppEvent): Route
   /** For a hostname that the app has no certificate of its own for. */
   findCertificate(event: AppEvent & { readonly hostname: string }): Certificate
+  /** An app's hostnames have changed; `hostnames` are all it has now. */
   afterDomains(event: AppEvent & { readonly hostnames: readonly string[] }): void
   /**
    * Whether somebody may do it; without an answer their role decides. Never asked for the host's own socket, nor for plugin:disable, so

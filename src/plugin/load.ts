@@ -107,6 +107,7 @@ function importAnew(folder: string, reading: number): Promise<{ default?: Plugin
 const readingKey = 'reading'
 const interfaces: Readonly<Record<string, string>> = {
   'davit/plugin': pathToFileURL(join(import.meta.dirname, 'index.ts')).href,
+  'davit/plugin/testing': pathToFileURL(join(import.meta.dirname, 'testing.ts')).href,
 }
 
 /** `davit/plugin` for plugins in any folder: a package's own `exports` does not reach outside it. */

@@ -1,3 +1,6 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+
 import t from 'tap'
 import tar from 'tar-stream'
 
@@ -195,6 +198,28 @@ t.test('what goes wrong in a plugin stays there, and everybody else is served', 
     t.ok(visitors.visits.length > 100, `${visitors.visits.length} requests`)
     t.same(await settled(box, { withinMs: 20_000 }), [])
   })
+})
+
+t.test('a daemon that is killed on the way has the plugin or has it not', async t => {
+  const points = ['copied', 'placed', 'admitted', 'recorded', 'removed'].map(each => `plugin:${each}`)
+  const box = await sandbox(t)
+  await box.stop()
+  await box.start({ DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: points.join() })
+  const folder = join(box.data, 'plugins')
+  const versions = async () =>
+    (await readdir(folder, { recursive: true })).filter(each => /[0-9a-f]{40}$|^\.new/.test(each))
+  const input = await tarOf(module('kept', 'commands: []'))
+  for (const point of points) {
+    const ready = box.logged(/"msg":"ready: /)
+    const line = point === 'plugin:removed' ? 'plugin:uninstall kept' : 'plugin:install -'
+    t.not((await box.ssh(line, { input })).code, 0, point)
+    await ready
+    const isThere = point === 'plugin:recorded'
+    t.equal((await box.ssh('plugin:installed kept')).code, isThere ? 0 : 1, point)
+    t.equal((await versions()).length, isThere ? 1 : 0, point)
+    if (isThere) t.equal((await box.ssh('plugin:report kept --plugin-state')).stdout, 'on\n')
+  }
+  t.match(await box.ssh('plugin:install -', { input }), { code: 0 })
 })
 
 function module(name: string, more: string): Record<string, string> {
