@@ -52,32 +52,30 @@ const sweepMs = 250
 export function openCarry(upstream: Upstream): Carry {
   /** Used last, asked first: what is too much goes unused and is closed. */
   const idle: Connection[] = []
-  const busy = new Set<Connection>()
+  /** Idle or not: nothing is put in or taken out for a request. */
+  const open = new Set<Connection>()
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
   const sweep = () => {
     const now = performance.now()
-    for (const connection of busy) connection.late(now)
+    for (const connection of open) connection.late(now)
     while (idle[0]?.isStale(now)) idle.shift()!.close()
-    if (busy.size > 0 || idle.length > 0) return
+    if (open.size > 0) return
     clearInterval(timer)
     timer = undefined
   }
   const put = (connection: Connection) => {
-    busy.delete(connection)
     if (closed || !connection.usable) return connection.close()
     connection.keep(keptMs)
     idle.push(connection)
   }
   const gone = (connection: Connection) => {
-    busy.delete(connection)
+    open.delete(connection)
     const at = idle.indexOf(connection)
     if (at !== -1) idle.splice(at, 1)
   }
   const start = (connection: Connection, carrying: Carrying) => {
-    busy.add(connection)
-    timer ??= setInterval(sweep, sweepMs).unref()
     connection.carry(new Answer(carrying, connection))
   }
 
@@ -91,7 +89,12 @@ export function openCarry(upstream: Upstream): Carry {
       const reader = openReader()
       void dial(upstream, carrying.limits.connectMs, failed, reader).then(socket => {
         const { visitor, done } = carrying
-        if (socket && !visitor.closed) return start(new Connection(socket, reader, { put, gone }), carrying)
+        if (socket && !visitor.closed) {
+          const connection = new Connection(socket, reader, { put, gone })
+          open.add(connection)
+          timer ??= setInterval(sweep, sweepMs).unref()
+          return start(connection, carrying)
+        }
         socket?.destroy()
         done(visitor.closed ? 'answered' : 'again')
       })

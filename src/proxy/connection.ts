@@ -91,9 +91,9 @@ export class Connection {
   }
 
   late(now: number) {
-    if (now < this.deadline) return
+    if (this.exchange === undefined || now < this.deadline) return
     this.deadline = Number.POSITIVE_INFINITY
-    this.exchange?.onLate()
+    this.exchange.onLate()
   }
 
   close() {

@@ -82,7 +82,7 @@ export class Answer implements Exchange {
       const visitor = compress && isCodable(status, all) ? compress(this.visitor) : this.visitor
       this.visitor = visitor
       // An announcement is taken at its word: where there is none, none are waited for.
-      visitor.begin(status, reason, all, trailers ? announced : undefined)
+      visitor.begin(status, reason, all, { trailers, clean: dress === undefined })
     } catch {
       blame(trip, 'gave an answer that cannot be passed on')
       return this.giveUp('unreachable')
@@ -211,8 +211,6 @@ export class Answer implements Exchange {
     this.to.done(outcome)
   }
 }
-
-const announced = { trailers: true } as const
 
 const before = 'before its answer'
 const inside = 'in the middle of its answer'

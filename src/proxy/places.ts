@@ -84,7 +84,9 @@ export function openPlaces(balance: Balance, counts: Counts): Places {
     const { main, canary } = groupsOf(site)
     const { route } = site
     const most = route.limits?.perUpstream
-    const options = { tried: tried?.lane, most, now: performance.now() }
+    // Nothing to choose, and no time to ask for.
+    const now = main.length === 1 && !canary ? 0 : performance.now()
+    const options = { tried: tried?.lane, most, now }
     if (!route.sticky && !route.canary) {
       const lane = balance.choose(main, options)
       return lane && { lane, site, release: route.release, cookie: undefined }

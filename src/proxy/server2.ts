@@ -101,7 +101,7 @@ function attend(session: ServerHttp2Session, { socket, parts, scheme }: Attendin
     // A client may have left before we hear of it.
     if (stream.closed || stream.destroyed) return spend('reset')
     open++
-    stream.once('close', () => {
+    stream.on('close', () => {
       open--
       if (stream.aborted) spend('reset')
     })

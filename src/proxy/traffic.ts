@@ -19,6 +19,22 @@ export interface Traffic {
   stats(): { requests: number; inFlight: number }
 }
 
+interface Flight {
+  readonly exchange: Exchange
+  /** Its place in the list; -1 when it is over. */
+  at: number
+}
+
+/** The last takes its place. */
+function land(flight: Flight, here: Flight[]): void {
+  const last = here.pop()!
+  if (last !== flight) {
+    here[flight.at] = last
+    last.at = flight.at
+  }
+  flight.at = -1
+}
+
 export interface DrainTime {
   /** For requests. */
   readonly timeoutMs: number
@@ -28,11 +44,13 @@ export interface DrainTime {
 export const nameOf = ({ host, port }: Upstream) => `${host}:${port}`
 
 export function openTraffic(): Traffic {
-  const flights = new Map<string, Set<Exchange>>()
+  /** Lists, not sets: those would be made anew again and again, with so much put in and taken out. */
+  const flights = new Map<string, Flight[]>()
   const watchers = new Set<() => void>()
   let requests = 0
 
-  const at = (names: readonly string[]) => names.flatMap(name => [...(flights.get(name) ?? [])])
+  const at = (names: readonly string[]) =>
+    names.flatMap(name => (flights.get(name) ?? []).map(({ exchange }) => exchange))
   const all = () => at([...flights.keys()])
 
   /** Resolves once nothing is left, or when the time is over. */
@@ -54,12 +72,18 @@ export function openTraffic(): Traffic {
     begin(upstream, exchange) {
       requests++
       const name = nameOf(upstream)
-      const here = flights.get(name) ?? new Set()
-      flights.set(name, here.add(exchange))
+      let here = flights.get(name)
+      if (here === undefined) {
+        here = []
+        flights.set(name, here)
+      }
+      const flight: Flight = { exchange, at: here.length }
+      here.push(flight)
       return () => {
-        if (!here.delete(exchange)) return
-        if (here.size === 0 && flights.get(name) === here) flights.delete(name)
-        for (const look of watchers) look()
+        if (flight.at === -1) return
+        land(flight, here)
+        if (here.length === 0 && flights.get(name) === here) flights.delete(name)
+        if (watchers.size > 0) for (const look of watchers) look()
       }
     },
     async drain(names, { timeoutMs, websocketMs }) {

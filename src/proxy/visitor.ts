@@ -57,6 +57,8 @@ export interface BeginOptions {
   readonly trailers?: boolean
   /** Nothing follows its head: that says so itself, where the version of HTTP can. */
   readonly whole?: boolean
+  /** The fields are as a strict parser read them: nothing in them need be looked at again. */
+  readonly clean?: boolean
   /** Nothing more is read from this connection. */
   readonly last?: boolean
 }

@@ -101,11 +101,11 @@ export class Visitor2 implements Visitor, Flow {
     status: number,
     _reason: string,
     fields: readonly string[],
-    { trailers, whole: endStream = false }: BeginOptions = {},
+    { trailers, whole: endStream = false, clean = false }: BeginOptions = {},
   ) {
     if (this.closed) return
     const waitForTrailers = trailers === true && this.method !== 'HEAD' && !bodiless.has(status)
-    const head = headOf(status, fields)
+    const head = headOf(status, fields, { clean })
     if (waitForTrailers) this.stream.once('wantTrailers', () => this.close())
     this.stream.respond(head as unknown as OutgoingHttpHeaders, { waitForTrailers, endStream })
     // Node has ended these answers by itself.
@@ -134,7 +134,7 @@ export class Visitor2 implements Visitor, Flow {
   }
 
   onClose(listener: () => void) {
-    this.stream.once('close', listener)
+    this.stream.on('close', listener)
   }
 
   private inform(head: OutgoingHttpHeaders) {
@@ -180,11 +180,11 @@ function withOneCookie(fields: string[]): readonly string[] {
 }
 
 /** Flat, as Node takes it too. Throws on what HTTP/1.1 could not say either. */
-function headOf(status: number, fields: readonly string[]): string[] {
+function headOf(status: number, fields: readonly string[], { clean }: { clean: boolean }): string[] {
   const head = [':status', String(status)]
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!.toLowerCase()
-    if (!isSaid(name, fields[at + 1]!)) continue
+    if (!clean && !isSaid(name, fields[at + 1]!)) continue
     // The length of a body that HTTP has no room for would be a lie that clients notice (RFC 9110 8.6).
     if (name === 'content-length' && (status === 204 || status === 205)) continue
     head.push(name, fields[at + 1]!)
