@@ -152,6 +152,8 @@ export interface ContainerSpec {
   /** In place of the image's own: a name, or UID:GID. */
   readonly user?: string
   readonly workdir?: string
+  /** Networks that are shared with other apps, by the name people gave; with the names that this container has there. */
+  readonly networks?: Readonly<Record<string, { readonly aliases: Readonly<Record<string, true>> }>>
   /** Nothing but mounts can be written to. */
   readonly readOnly?: boolean
   readonly pidLimit: number

@@ -10,6 +10,7 @@ import { createCertificatesView } from './certificates.ts'
 import { createConfig } from './config.ts'
 import { createDomains } from './domains.ts'
 import { logsOf } from './logs.ts'
+import { createNetworks } from './networks.ts'
 import { createOutboundView } from './outbound.ts'
 import { createPorts } from './ports.ts'
 import { createProcesses } from './processes.ts'
@@ -59,6 +60,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
       exec: (container, words, io) => execIn(container, words, io, rooms),
       work: (work, io) => runWork(work, io, rooms),
     },
+    networks: createNetworks(rooms),
     folder(name) {
       const path = join(rooms.settings.data, name)
       mkdirSync(path, { recursive: true, mode: 0o711 })

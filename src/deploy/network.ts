@@ -37,7 +37,8 @@ async function make({ app, name, subnet }: Network, rooms: Rooms): Promise<void>
   })
 }
 
-async function occupied({ engine }: Rooms): Promise<string[]> {
+/** Subnets that are in use on the engine, and blocks that the host has routes to. */
+export async function occupied({ engine }: Rooms): Promise<string[]> {
   const [networks, routes] = await Promise.all([engine.networks(), readFile('/proc/net/route', 'utf8')])
   return [...networks.flatMap(each => each.subnets), ...routedBlocks(routes)]
 }
@@ -46,15 +47,19 @@ async function occupied({ engine }: Rooms): Promise<string[]> {
 function reserve(app: AppName, taken: readonly string[], { settings, store }: Rooms): Network {
   const subnet = freeSubnet(settings.pool, [...taken, ...store.networks.list().map(each => each.subnet)])
   if (!subnet) {
-    throw new UserError(
-      'pool-out',
-      `No network is left in ${settings.pool}.`,
-      'Give Davit a larger pool: --pool or DAVIT_POOL',
-    )
+    throw poolOut({ settings })
   }
   const network = { app, name: freeName(`${settings.instance}-${app}`, store), subnet }
   store.networks.add(network)
   return network
+}
+
+export function poolOut({ settings }: Pick<Rooms, 'settings'>): UserError {
+  return new UserError(
+    'pool-out',
+    `No network is left in ${settings.pool}.`,
+    'Give Davit a larger pool: --pool or DAVIT_POOL',
+  )
 }
 
 /** A renamed app keeps its network and the network its name, which a later app of the old name must not take. */

@@ -5,6 +5,7 @@ import { instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
 import { isStopped } from './deploy.ts'
+import { ensureShared, sharedIn, sharedLabel } from './joint-network.ts'
 import { ensureNetwork } from './network.ts'
 import { createPauses, type Pauses } from './pauses.ts'
 import { engineForm } from './rollout.ts'
@@ -173,6 +174,7 @@ async function bringBack(
   )
   try {
     await ensureNetwork(container.app, rooms)
+    await ensureShared(sharedIn(store.containers.spec(container)), rooms)
     if (!(await startsAsItIs(container, info, rooms))) {
       await engine.remove(container.name)
       await engine.create(engineForm(container, store.containers.spec(container), rooms))
@@ -218,7 +220,8 @@ async function removeUnknownNetworks(rooms: Rooms): Promise<void> {
   const networks = await rooms.engine.networks()
   const known = new Set(rooms.store.networks.list().map(each => each.name))
   const ours = networks.filter(each => each.labels['com.davit.instance'] === rooms.settings.instance)
-  for (const { name } of ours.filter(each => !known.has(each.name))) {
+  const stray = ours.filter(each => !known.has(each.name) && each.labels[sharedLabel] === undefined)
+  for (const { name } of stray) {
     await rooms.engine
       .removeNetwork(name)
       .then(() => rooms.log.warn({ network: name }, 'removed a network that nothing wants'))

@@ -8,6 +8,7 @@ import type { App, Call, Container, ContainerSpec, Formation, Release, Step } fr
 import { receipt } from './arrival.ts'
 import { ready } from './checks.ts'
 import { crashAt } from './crash.ts'
+import { ensureShared, joinsOf, sharedIn } from './joint-network.ts'
 import { ensureNetwork } from './network.ts'
 import { type Plan, planRollout } from './plan.ts'
 import { randomHex } from './random.ts'
@@ -75,6 +76,7 @@ async function planOf(
 async function start(plan: Plan, subject: Subject, call: Call, rooms: Rooms): Promise<readonly Container[]> {
   if (plan.start.length === 0) return []
   await ensureNetwork(subject.app.name, rooms)
+  await ensureShared([...new Set(plan.start.flatMap(each => sharedIn(each.process.spec)))], rooms)
   const rest = new AbortController()
   const one = { ...call, signal: AbortSignal.any([call.signal, rest.signal]) }
   let first: unknown
@@ -172,6 +174,7 @@ export function engineForm(container: Container, spec: ContainerSpec, rooms: Roo
       'com.davit.spec': container.spec,
     },
     network: rooms.store.networks.of(container.app)!.name,
+    ...joinsOf(spec, rooms),
     address: container.address,
     restart: false,
   }

@@ -1,6 +1,7 @@
 import { appLabels, type Rooms } from '../core/rooms.ts'
 import { UserError } from '../errors.ts'
 import type { AppName, ContainerSpec } from '../types.ts'
+import { ensureShared, joinsOf, sharedIn } from './joint-network.ts'
 import { ensureNetwork } from './network.ts'
 import { randomHex } from './random.ts'
 
@@ -15,6 +16,7 @@ export interface Task {
 /** Makes a one-off container in the app's own network and removes it after the work, which attaches, starts and waits for it. */
 export async function withTask<T>(task: Task, rooms: Rooms, work: (name: string) => Promise<T>): Promise<T> {
   await ensureNetwork(task.app, rooms)
+  await ensureShared(sharedIn(task.spec), rooms)
   return withFreeAddress(async () => {
     const name = await create(task, rooms)
     try {
@@ -36,6 +38,7 @@ async function create({ app, kind, spec, interactive }: Task, rooms: Rooms): Pro
     labels: { ...spec.labels, ...appLabels(rooms, app), 'com.davit.task': kind },
     network: rooms.store.networks.of(app)!.name,
     address: rooms.store.networks.takeAddress(app),
+    ...joinsOf(spec, rooms),
     restart: false,
     ...(interactive ? { interactive } : {}),
   })

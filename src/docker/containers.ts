@@ -2,11 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { messageOf, UserError } from '../errors.ts'
 import { type Api, answered, path } from './api.ts'
+import { bodyOf, restartPolicy } from './body.ts'
 import type { ContainerInfo, Labels, NewContainer } from './engine.ts'
 import { filters, inspectAll } from './filters.ts'
-
-/** What a container may do of root's powers: what package managers, servers and `su` in usual images need, and no more. */
-const capabilities = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'SETGID', 'SETUID', 'NET_BIND_SERVICE', 'KILL']
 
 /** UserError `image-missing`, `mount-missing`. */
 export async function create(api: Api, container: NewContainer): Promise<string> {
@@ -17,60 +15,25 @@ export async function create(api: Api, container: NewContainer): Promise<string>
       query,
       body: bodyOf(container),
     })
+    await join(api, container)
     return Id
   } catch (error) {
     throw mended(error, container)
   }
 }
 
-function bodyOf({ spec, labels, network, address, hostname, restart, interactive }: NewContainer): object {
-  return {
-    Image: spec.image,
-    Cmd: spec.command.length > 0 ? spec.command : undefined,
-    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
-    Labels: { ...spec.labels, ...labels },
-    Hostname: hostname,
-    StopTimeout: spec.stopTimeout,
-    User: spec.user,
-    WorkingDir: spec.workdir,
-    OpenStdin: interactive !== undefined,
-    StdinOnce: interactive !== undefined,
-    Tty: interactive?.tty ?? false,
-    HostConfig: {
-      NetworkMode: network ?? 'none',
-      Init: true,
-      SecurityOpt: ['no-new-privileges'],
-      CapDrop: ['ALL'],
-      CapAdd: capabilities,
-      PidsLimit: spec.pidLimit,
-      Memory: spec.memoryBytes,
-      MemorySwap: spec.memorySwapBytes,
-      MemoryReservation: spec.memoryReservationBytes,
-      NanoCpus: spec.cpus && Math.round(spec.cpus * 1e9),
-      CpuShares: spec.cpuShares,
-      ShmSize: spec.shmBytes,
-      Ulimits: entriesOf(spec.ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })),
-      ExtraHosts: entriesOf(spec.hosts).map(([name, address]) => `${name}:${address}`),
-      Dns: Object.keys(spec.dns ?? {}),
-      Tmpfs: spec.tmpfs,
-      ReadonlyRootfs: spec.readOnly,
-      RestartPolicy: restartPolicy(restart),
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
-      Mounts: Object.entries(spec.mounts).map(([target, { source, readOnly = false }]) => ({
-        Type: source.startsWith('/') ? 'bind' : 'volume',
-        Source: source,
-        Target: target,
-        ReadOnly: readOnly,
-      })),
-    },
-    NetworkingConfig: network && {
-      EndpointsConfig: { [network]: { IPAMConfig: { IPv4Address: address } } },
-    },
+/** The engine takes one network along with the container; the others before it starts. */
+async function join(api: Api, { name, joins = {} }: NewContainer): Promise<void> {
+  for (const [network, aliases] of Object.entries(joins)) {
+    const body = { Container: name, EndpointConfig: { Aliases: aliases } }
+    try {
+      await api.ask('POST', path`/networks/${network}/connect`, { body })
+    } catch (cause) {
+      await remove(api, name)
+      if (!answered(cause, 404)) throw cause
+      throw new UserError('network-missing', `Network ${network} is not on this host.`, undefined, { cause })
+    }
   }
-}
-
-function entriesOf<T>(map: Readonly<Record<string, T>> = {}): [string, T][] {
-  return Object.entries(map)
 }
 
 function mended(error: unknown, { spec }: NewContainer): unknown {
@@ -153,10 +116,6 @@ export async function setRestart(api: Api, name: string, restart: boolean): Prom
       await pause(50)
     }
   }
-}
-
-function restartPolicy(restart: boolean): object {
-  return { Name: restart ? 'on-failure' : 'no' }
 }
 
 export async function rename(api: Api, name: string, to: string): Promise<void> {

@@ -13,7 +13,7 @@ export interface Engine {
   /** Gone already is fine. */
   removeNetwork(name: string): Promise<void>
 
-  /** Creates without starting. Answers the engine's id. UserError `image-missing`, `mount-missing`. */
+  /** Creates without starting. Answers the engine's id. UserError `image-missing`, `mount-missing`, `network-missing`. */
   create(container: NewContainer): Promise<string>
   /** Running already is fine. UserError `address-taken`, which the engine finds out only now. */
   start(name: string): Promise<void>
@@ -71,6 +71,8 @@ export interface NewContainer {
   /** None: it reaches nothing. */
   readonly network: string | undefined
   readonly address: string | undefined
+  /** Further networks, with the names it has there. */
+  readonly joins?: Readonly<Record<string, readonly string[]>>
   readonly hostname?: string
   /** Restart on failure, by the engine; tasks do not. */
   readonly restart: boolean

@@ -130,6 +130,14 @@ export interface Core extends PluginCore {
     /** The app's own, else the host's, else `fallback`. */
     inForce(topic: string, app: AppName, key: string, fallback: string): string
   }
+  readonly networks: {
+    /** Networks that apps may share, beside the one that each has for itself; a spec's `networks` joins them. */
+    list(): Promise<readonly { readonly name: string; readonly subnet: string }[]>
+    /** UserErrors `name-taken`, `pool-out`. */
+    create(name: string): Promise<void>
+    /** Gone already is fine. Throws while containers are in it. */
+    remove(name: string): Promise<void>
+  }
   readonly ports: {
     /** In force: as set, else as detected. */
     of(app: AppName): readonly PortMapping[]
