@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { readSchedule } from '../clock/schedule.ts'
 import { upkeep, upkeepOf } from '../deploy/upkeep.ts'
 import type { Core } from '../plugin/core.ts'
 import { createAccess } from './access.ts'
@@ -48,6 +49,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     jobs: {
       list: () => rooms.jobs.list(),
       run: (plugin, name, call) => rooms.jobs.run(plugin, name, call),
+      readSchedule,
       changed: () => rooms.jobs.changed(owner),
     },
     depend: app => rooms.store.dependencies.add(getApp(app, rooms).name, owner),

@@ -34,6 +34,7 @@ export type {
 } from './hooks.ts'
 export { refuseHostPath } from './host-path.ts'
 export { type InputOptions, readInput } from './input.ts'
+export { readJsonc } from './jsonc.ts'
 export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
 export { readNetworks } from './networks.ts'
 export { defineReport, defineSet, type Property, type Topic } from './property.ts'

@@ -11,6 +11,8 @@ export interface PluginCore {
     list(): readonly JobInfo[]
     /** Now. Throws what the job throws. UserErrors `job-missing`, `job-running`. */
     run(plugin: string, name: string, call: Call): Promise<void>
+    /** Five fields of cron. UserError `bad-schedule`. */
+    readSchedule(schedule: string): string
     /** This plugin's `jobs` are others than before. */
     changed(): void
   }
