@@ -29,6 +29,18 @@ export interface Noise {
   readonly why: string
 }
 
+/** A connection to a port whose bytes are passed on, when it is over. */
+export interface Carried {
+  readonly port: number
+  readonly client: string
+  readonly upstream?: string
+  readonly received: number
+  readonly sent: number
+  readonly ms: number
+  /** Why nothing was passed on. */
+  readonly why?: string
+}
+
 /** What the balancer has to tell. */
 export interface Counts {
   /** An upstream is asked no more for so long, unless it is the only one. */
@@ -44,6 +56,8 @@ export interface Books extends Counts {
   /** It is over. */
   note(trip: Trip): void
   noise(noise: Noise): void
+  /** A connection to an app's port has begun; what is answered hears what came of it. */
+  carrying(route: Route): (carried: Carried) => void
   /** Of the routes that there are, and of no others, there are books. */
   sync(routes: readonly Route[]): void
   rename(was: string, app: string): void
@@ -112,6 +126,16 @@ export function openBooks(journal: Journal, changed: () => void): Books {
       noises++
       changed()
       journal.put(own.logs.error, lines.other({ client, status, why }))
+    },
+    carrying({ app, release, log = 'json' }) {
+      const book = find(app)
+      return ({ port, client, upstream, received, sent, ms, why }) => {
+        const facts = { app: book.app, release, client, scheme: 'tcp', host_port: port, upstream }
+        const bytes = { bytes_in: received, bytes_out: sent, total_ms: ms }
+        if (why !== undefined) journal.put(book.logs.error, lines.other({ ...facts, why }))
+        // The combined form has no place for what is no request.
+        else if (log === 'json') journal.put(book.logs.access, lines.other({ ...facts, ...bytes }))
+      }
     },
     ejected(app, upstream, awayMs) {
       const book = find(app)

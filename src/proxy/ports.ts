@@ -1,8 +1,7 @@
-import net, { type Server, type Socket } from 'node:net'
+import net, { type Server } from 'node:net'
 
-import type { Route, RoutePort, Upstream } from '../types.ts'
-import type { Balance } from './balance.ts'
-import { dial } from './dial.ts'
+import type { Route, RoutePort } from '../types.ts'
+import { type Passage, type PassingParts, passing } from './passing.ts'
 import type { Parts } from './serve.ts'
 import { openTable, type Table } from './table.ts'
 
@@ -16,22 +15,19 @@ export interface Ports {
   close(): void
 }
 
-export interface PortsParts {
+export interface PortsParts extends PassingParts {
   /** The address that the instance listens on. */
   readonly host: string
   readonly parts: Parts
-  readonly balance: Balance
   /** Serves HTTP on what it listens to; `secure`: over TLS. */
   readonly serve: (parts: Parts, options: { secure: boolean }) => Server
 }
 
-interface Open {
-  app: string
+interface Open extends Passage {
   readonly scheme: RoutePort['scheme']
   readonly server: Server
   /** Of the app alone, whatever hostname is asked for. */
   readonly table: Table
-  upstreams: readonly Upstream[]
 }
 
 export function openPorts(all: PortsParts): Ports {
@@ -44,8 +40,8 @@ export function openPorts(all: PortsParts): Ports {
   const lead = async (route: Route, port: number, { scheme, upstreams }: RoutePort): Promise<boolean> => {
     const known = open.get(port)
     if (known && known.scheme !== scheme) shut(port)
-    const entry = open.get(port) ?? make(scheme, all)
-    entry.app = route.app
+    const entry = open.get(port) ?? make(port, scheme, route, all)
+    entry.route = route
     entry.upstreams = Object.values(upstreams)
     const { https: _, canary: __, ports: ___, protocol: ____, ...rest } = route
     const protocol = scheme.startsWith('grpc') ? 'grpc' : 'http'
@@ -58,21 +54,21 @@ export function openPorts(all: PortsParts): Ports {
   }
   const point = async (route: Route): Promise<readonly number[]> => {
     const wanted = Object.entries(route.ports ?? {}).map(([port, to]) => [Number(port), to] as const)
-    for (const [port, { app }] of open) {
-      if (app === route.app && !wanted.some(each => each[0] === port)) shut(port)
+    for (const [port, { route: own }] of open) {
+      if (own.app === route.app && !wanted.some(each => each[0] === port)) shut(port)
     }
     const failed: number[] = []
     for (const [port, to] of wanted) if (!(await lead(route, port, to))) failed.push(port)
     return failed
   }
   const forget = (app: string) => {
-    for (const [port, entry] of open) if (entry.app === app) shut(port)
+    for (const [port, { route }] of open) if (route.app === app) shut(port)
   }
   return {
     point,
     forget,
     async sync(routes) {
-      for (const [port, { app }] of open) if (!routes.some(route => route.app === app)) shut(port)
+      for (const [port, { route }] of open) if (!routes.some(({ app }) => app === route.app)) shut(port)
       return (await Promise.all(routes.map(point))).flat()
     },
     close: () => {
@@ -84,50 +80,14 @@ export function openPorts(all: PortsParts): Ports {
 /** The one name in a port's own table. */
 const anyName = 'port'
 
-function make(scheme: RoutePort['scheme'], all: PortsParts): Open {
+function make(port: number, scheme: RoutePort['scheme'], route: Route, all: PortsParts): Open {
   const table = openTable()
-  const entry: Open = {
-    ...{ app: '', scheme, table, upstreams: [] as readonly Upstream[] },
-    server: net.createServer(),
-  }
+  const entry: Open = { port, route, scheme, table, upstreams: [], server: net.createServer() }
   if (scheme === 'tcp') return Object.assign(entry, { server: passing(entry, all) })
   const parts = { ...all.parts, find: () => table.find(anyName) }
   return Object.assign(entry, {
     server: all.serve(parts, { secure: scheme === 'https' || scheme === 'grpcs' }),
   })
-}
-
-/** Passes bytes on as they are. */
-function passing(entry: Pick<Open, 'upstreams'>, { parts, balance }: PortsParts): Server {
-  const { guard, traffic, limits } = parts
-  return net.createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, async near => {
-    near.on('error', () => near.destroy())
-    if (!guard.admits(near)) return void near.destroy()
-    const lane = balance.choose(balance.lanesOf(entry.upstreams), { now: performance.now() })
-    if (!lane) return void near.destroy()
-    balance.begin(lane)
-    const done = traffic.begin(lane.upstream, { kind: 'websocket', end: () => near.destroy() })
-    near.once('close', done)
-    const far = await dial(lane.upstream, limits.connectMs)
-    balance.end(lane, far ? 'answered' : 'unreachable')
-    if (!far || near.destroyed) {
-      far?.destroy()
-      near.destroy()
-      return
-    }
-    join(near, far)
-  })
-}
-
-function join(near: Socket, far: Socket): void {
-  for (const [one, other] of [
-    [near, far],
-    [far, near],
-  ] as const) {
-    one.setKeepAlive(true, 60_000)
-    one.pipe(other)
-    one.once('close', () => other.destroySoon())
-  }
 }
 
 /** In every worker on the same port: the kernel deals connections out (SO_REUSEPORT). False when the port is another's. */

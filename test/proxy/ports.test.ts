@@ -5,31 +5,23 @@ import * as grpc from '@grpc/grpc-js'
 import { t } from 'tap'
 
 import { openBalance } from '../../src/proxy/balance.ts'
+import type { Carried } from '../../src/proxy/books.ts'
 import { openPorts } from '../../src/proxy/ports.ts'
 import { makeServer } from '../../src/proxy/server.ts'
 import { makeServer2 } from '../../src/proxy/server2.ts'
 import type { Route, RoutePort } from '../../src/types.ts'
 import { asked, Client, grpcBackend } from './calls.ts'
-import { ask, backend, dial, routeTo, stage } from './stage.ts'
-
-/** A port of the host that nobody has just now. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+import { ask, backend, bareBackend, dial, freePort, routeTo, stage } from './stage.ts'
 
 async function opened(t: Parameters<typeof stage>[0]) {
   const { parts, traffic } = await stage(t, [])
+  const carried: Carried[] = []
   const ports = openPorts({
-    ...{ host: '127.0.0.1', parts, balance: openBalance() },
+    ...{ host: '127.0.0.1', parts, balance: openBalance(), carrying: () => each => void carried.push(each) },
     serve: of => makeServer(of, 'http', makeServer2(of, 'http')),
   })
   t.teardown(() => ports.close())
-  return { ports, traffic }
+  return { ports, traffic, carried }
 }
 
 const leading = (port: number, scheme: RoutePort['scheme'], app: { host: string; port: number }): Route => ({
@@ -77,7 +69,7 @@ t.test('bytes pass as they are on a tcp port, both ways and half closed', async 
   app.listen(0, '127.0.0.1')
   await once(app, 'listening')
   t.teardown(() => app.close())
-  const { ports, traffic } = await opened(t)
+  const { ports, traffic, carried } = await opened(t)
   const port = await freePort()
   const at = { host: '127.0.0.1', port: (app.address() as AddressInfo).port }
   t.same(await ports.point(leading(port, 'tcp', at)), [])
@@ -91,16 +83,49 @@ t.test('bytes pass as they are on a tcp port, both ways and half closed', async 
   while (traffic.stats().inFlight === 0) await new Promise(resolve => setImmediate(resolve))
   t.equal(await traffic.drain([`127.0.0.1:${at.port}`], { timeoutMs: 10, websocketMs: 10 }), 1)
   await open.closed
+  while (carried.length < 2) await new Promise(resolve => setImmediate(resolve))
+  const upstream = `127.0.0.1:${at.port}`
+  const facts = { port, client: '127.0.0.1', upstream, ms: Number }
+  t.match(carried, [
+    { ...facts, received: 3_000_000, sent: 13 },
+    { ...facts, received: 0, sent: 0 },
+  ])
+  t.notMatch(carried, [{ why: String }])
+})
+
+t.test('who may not come to an app may not come to its tcp ports either', async t => {
+  const app = await bareBackend(t, socket => socket.write('in'))
+  const { ports, carried } = await opened(t)
+  const port = await freePort()
+  for (const [lists, heard] of [
+    [{ deny: { '127.0.0.0/8': true } }, ''],
+    [{ allow: { '10.0.0.0/8': true } }, ''],
+    [{ allow: { '127.0.0.1': true } }, 'in'],
+  ] as const) {
+    t.same(await ports.point({ ...leading(port, 'tcp', app), lists }), [])
+    const client = dial(port)
+    client.socket.write('hello')
+    t.equal(await client.hears(/in/), heard)
+    client.socket.destroy()
+  }
+  while (carried.length < 3) await new Promise(resolve => setImmediate(resolve))
+  t.same(
+    carried.map(({ why }) => why),
+    ['may not come from there', 'may not come from there', undefined],
+  )
+  t.equal(app.connections.length, 1)
 })
 
 t.test(
   'an app that is not there ends the connection, and a port that another program has is told',
   async t => {
-    const { ports } = await opened(t)
+    const { ports, carried } = await opened(t)
     const gone = await freePort()
     const port = await freePort()
     t.same(await ports.point(leading(port, 'tcp', { host: '127.0.0.1', port: gone })), [])
     await dial(port).closed
+    while (carried.length < 1) await new Promise(resolve => setImmediate(resolve))
+    t.match(carried, [{ why: 'could not be reached', upstream: `127.0.0.1:${gone}` }])
     const other = net.createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     t.teardown(() => other.close())

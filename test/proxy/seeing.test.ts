@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { t } from 'tap'
 
 import { running } from './running.ts'
-import { ask, backend, dial, routeOf, routeTo } from './stage.ts'
+import { ask, backend, bareBackend, dial, freePort, routeOf, routeTo } from './stage.ts'
 
 t.jobs = 1
 
@@ -182,6 +182,33 @@ t.test('with logs that cannot be written requests go on as ever, and the proxy s
   await writeFile(join(proxy.data, 'proxy/logs/shop'), 'in the way')
   for (let n = 0; n < 20; n++) t.match(await ask(proxy.port, '/'), { status: 200 })
   await proxy.says(/shop\/access\.log is not written, lines are dropped: ENOTDIR/)
+})
+
+t.test('connections to a tcp port are in the log of their app, with what they carried', async t => {
+  const app = await bareBackend(t, socket => socket.end('heard'))
+  const proxy = await running(t)
+  const port = await freePort()
+  const upstreams = { 'shop.web.1': { host: '127.0.0.1', port: app.port } }
+  t.same(
+    await proxy.edge().point({
+      ...routeTo(app),
+      ...{ release: 3, ports: { [port]: { scheme: 'tcp' as const, upstreams } } },
+    }),
+    [],
+  )
+  for (let n = 0; n < 5; n++) {
+    const client = dial(port)
+    client.socket.write('hello')
+    await client.closed
+  }
+  const lines = await linesOf(proxy, 'shop/access.log', lines => lines.length >= 5)
+  t.match(
+    lines,
+    Array.from({ length: 5 }, () => ({
+      ...{ app: 'shop', release: 3, client: '127.0.0.1', scheme: 'tcp', host_port: port },
+      ...{ upstream: `127.0.0.1:${app.port}`, bytes_in: 5, bytes_out: 5, total_ms: Number },
+    })),
+  )
 })
 
 t.test('with a disk that hangs requests go on as ever', async t => {

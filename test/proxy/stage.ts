@@ -189,6 +189,16 @@ export async function secureStage(
   return { ...plain, certificates: held, secure, http2, httpsPort }
 }
 
+/** A port of the host that nobody has just now. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 async function listening(server: net.Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
