@@ -148,7 +148,8 @@ function refusal(exit: number, said: string, { name }: Own): Error {
 }
 
 function appIn({ app }: Asked['event']): { DAVIT_APP?: string } {
-  return isObject(app) ? { DAVIT_APP: String(app.name) } : {}
+  if (isObject(app)) return { DAVIT_APP: String(app.name) }
+  return typeof app === 'string' ? { DAVIT_APP: app } : {}
 }
 
 function tell(text: string, out: Out): undefined {
