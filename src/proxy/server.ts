@@ -12,6 +12,7 @@ import { takeBack } from './preface.ts'
 import { type Going, noPlace, type Parts, pageOf, passGates, refuse, serve, tell } from './serve.ts'
 import type { Server2 } from './server2.ts'
 import { Trip } from './trip.ts'
+import type { Peer } from './visitor.ts'
 import { peerOf, Visitor1 } from './visitor1.ts'
 import { upgrade } from './websocket.ts'
 
@@ -49,7 +50,7 @@ export function makeServer(
   function lineOf(socket: Socket): Line {
     const known = lines.get(socket)
     if (known) return known
-    const line: Line = { newest: undefined, ignored: undefined }
+    const line: Line = { peer: peerOf(socket), newest: undefined, ignored: undefined }
     lines.set(socket, line)
     return line
   }
@@ -63,7 +64,7 @@ export function makeServer(
     const most = (res as Last).maxRequestsOnConnectionReached
     if (most || parts.leaving() || line.ignored === req || closesOld(req)) res.shouldKeepAlive = false
     try {
-      serve(new Visitor1(req, res, scheme), parts)
+      serve(new Visitor1(req, res, scheme, line), parts)
     } catch (error) {
       report(error)
       res.destroy()
@@ -178,7 +179,7 @@ export function makeServer(
 
 /** A request that only the socket's end is the end of: nothing is answered through it. */
 function silentVisitor(req: IncomingMessage, socket: Socket, scheme: 'http' | 'https'): Visitor1 {
-  return new Visitor1(req, new http.ServerResponse(req), scheme, socket)
+  return new Visitor1(req, new http.ServerResponse(req), scheme, { ending: socket })
 }
 
 type Last = ServerResponse & { maxRequestsOnConnectionReached?: boolean }
@@ -187,6 +188,8 @@ type Answering = Socket & { _httpMessage?: ServerResponse }
 
 /** What is known of a connection. */
 interface Line {
+  /** Asked for once: what a socket knows of it, it asks the kernel and OpenSSL. */
+  readonly peer: Peer
   newest: ServerResponse | undefined
   /** Asked for an upgrade and does not get it. Bytes that came in one piece with it are lost to Node: it has to be the last. */
   ignored: IncomingMessage | undefined

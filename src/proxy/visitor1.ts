@@ -19,17 +19,18 @@ export class Visitor1 implements Visitor {
 
   private readonly ending: ServerResponse | Socket
 
-  /** `ending` closes when the client is gone or has its answer. */
+  /** `ending` closes when the client is gone or has its answer. `peer`: where that is known of the connection already. */
   constructor(
     req: IncomingMessage,
     res: ServerResponse,
     scheme: 'http' | 'https',
-    ending: ServerResponse | Socket = res,
+    { ending = res, peer }: { ending?: ServerResponse | Socket; peer?: Peer } = {},
   ) {
     this.req = req
     this.res = res
     this.scheme = scheme
     this.ending = ending
+    this.from = peer
   }
 
   get version() {
