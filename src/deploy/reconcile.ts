@@ -9,13 +9,12 @@ import { ensureShared, sharedIn, sharedLabel } from './joint-network.ts'
 import { ensureNetwork } from './network.ts'
 import { createPauses, type Pauses } from './pauses.ts'
 import { engineForm } from './rollout.ts'
+import { createRounds } from './rounds.ts'
 import { resume } from './steps.ts'
 
 /** Makes the engine as the store says, from the recorded specs and without calling hooks. */
 export interface Reconciler {
-  /** Once now; runs that come while one is under way are joined into one more. */
-  now(): Promise<void>
-  /** On the engine's events, and every 30 s, until the daemon's end. */
+  /** At once, on the engine's events, and every 30 s, until the daemon's end. What comes while it is at it is joined into one more time. */
   watch(): Promise<void>
 }
 
@@ -24,52 +23,32 @@ const everyMs = 30_000
 const together = 4
 
 export function createReconciler(rooms: Rooms): Reconciler {
+  const { signal } = rooms
   const pauses = createPauses()
-  let running: Promise<void> | undefined
-  let again = false
-  let soon: NodeJS.Timeout | undefined
-
-  const round = async () => {
-    do {
-      again = false
-      await reconcileAll(rooms, pauses)
-    } while (again && !rooms.signal.aborted)
-    lookAgain()
-  }
-
-  /** When the first of those that are waited with is due. */
-  const lookAgain = () => {
-    clearTimeout(soon)
-    const next = pauses.next()
-    if (next !== undefined && !rooms.signal.aborted)
-      soon = setTimeout(quietly, Math.max(next - Date.now(), 0) + 10)
-  }
-
+  // What visitors wait for does not wait for the rest, which takes its time.
+  const apps = createRounds(() => quietly(() => bringBackAll(rooms, pauses), rooms), {
+    longestMs: everyMs,
+    next: pauses.next,
+    signal,
+  })
+  const rest = createRounds(() => quietly(() => tidyUp(rooms), rooms), { longestMs: everyMs, signal })
   const now = () => {
-    if (running !== undefined) again = true
-    running ??= round().finally(() => {
-      running = undefined
-    })
-    return running
-  }
-
-  const quietly = () => {
-    now().catch((err: unknown) => rooms.log.warn({ err }, 'reconciling did not end; it is tried again'))
+    apps.now()
+    rest.now()
   }
 
   const hear = async () => {
     for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal: rooms.signal })) {
       // An engine that was away took its containers with it, however often: none of them is to blame.
       if (event.kind === 'reconnected') pauses.forgetAll()
-      if (event.kind === 'reconnected' || telling.has(event.action)) quietly()
+      if (event.kind === 'reconnected' || telling.has(event.action)) now()
     }
   }
 
   return {
-    now,
     async watch() {
-      quietly()
-      const timer = setInterval(quietly, everyMs)
+      now()
+      const timer = setInterval(now, everyMs)
       rooms.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
       while (!rooms.signal.aborted) {
         await hear().catch((err: unknown) =>
@@ -84,35 +63,52 @@ export function createReconciler(rooms: Rooms): Reconciler {
 /** What the engine says when a container may have to be brought back. */
 const telling = new Set(['die', 'destroy', 'oom', 'stop', 'rename'])
 
-async function reconcileAll(rooms: Rooms, pauses: Pauses): Promise<void> {
+/** Answers whether all of it came about. What did not is in the log. */
+async function quietly(work: () => Promise<boolean>, { log }: Rooms): Promise<boolean> {
+  try {
+    return await work()
+  } catch (err) {
+    log.warn({ err }, 'reconciling did not end; it is tried again')
+    return false
+  }
+}
+
+/** Whatever was cut off, or has no owner. */
+async function tidyUp(rooms: Rooms): Promise<boolean> {
   await resume(rooms)
   await removeUnknown(rooms)
   await removeUnknownNetworks(rooms)
-  const infos = await rooms.engine.containers(instanceLabels(rooms))
-  pauses.keepOnly(new Set(rooms.store.containers.list().map(each => each.name)))
-  await sideBySide(rooms.store.apps.list(), together, async ({ name }) => {
-    // The apps before took their time: this one may be gone by now, or its name another's.
-    const app = rooms.store.apps.find(name)
-    try {
-      if (app?.retired && !rooms.queue.busy(name)) await finishDestroy(app, rooms)
-      else if (app && !app.retired) await reconcileApp(app, infos, pauses, rooms)
-    } catch (err) {
-      rooms.log.warn({ err, app: name }, 'an app could not be reconciled; it is tried again')
-    }
+  return eachApp(rooms, async app => {
+    if (app.retired && !rooms.queue.busy(app.name)) await finishDestroy(app, rooms)
   })
 }
 
-/** In order, so many at once. */
-async function sideBySide<T>(
-  all: readonly T[],
-  most: number,
-  work: (each: T) => Promise<void>,
-): Promise<void> {
-  const rest = all.values()
+async function bringBackAll(rooms: Rooms, pauses: Pauses): Promise<boolean> {
+  const infos = await rooms.engine.containers(instanceLabels(rooms))
+  pauses.keepOnly(new Set(rooms.store.containers.list().map(each => each.name)))
+  return eachApp(rooms, async app => {
+    if (!app.retired) await reconcileApp(app, infos, pauses, rooms)
+  })
+}
+
+/** In order, some at once. Answers whether it went well with all of them. */
+async function eachApp(rooms: Rooms, work: (app: App) => Promise<void>): Promise<boolean> {
+  const rest = rooms.store.apps.list().values()
+  let isDone = true
   const one = async () => {
-    for (const each of rest) await work(each)
+    for (const { name } of rest) {
+      // The apps before took their time: this one may be gone by now, or its name another's.
+      const app = rooms.store.apps.find(name)
+      try {
+        if (app) await work(app)
+      } catch (err) {
+        rooms.log.warn({ err, app: name }, 'an app could not be reconciled; it is tried again')
+        isDone = false
+      }
+    }
   }
-  await Promise.all(Array.from({ length: most }, one))
+  await Promise.all(Array.from({ length: together }, one))
+  return isDone
 }
 
 async function reconcileApp(

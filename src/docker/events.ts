@@ -28,9 +28,12 @@ export function events(api: Api, options: Options): AsyncGenerator<EngineEvent, 
   return follow(api, Date.now(), options)
 }
 
+/** Apps wait for it when the engine is back, and asking a socket costs next to nothing. */
+const longestPauseMs = 500
+
 async function* follow(api: Api, begin: number, { labels, signal, reconnect }: Options) {
   const memory = openMemory(begin)
-  for (let gap = false, pause = 50; !signal.aborted; pause = Math.min(pause * 2, 5_000)) {
+  for (let gap = false, pause = 50; !signal.aborted; pause = Math.min(pause * 2, longestPauseMs)) {
     let stream: Readable | undefined
     try {
       if (gap) await reconnect()

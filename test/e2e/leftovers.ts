@@ -49,12 +49,13 @@ function stepsLeft(store: Store): string[] {
   ]
 }
 
-/** Containers that ought to run at their addresses, and do not. */
+/** Containers that ought to run at their addresses, and do not. An app that is being destroyed has none. */
 export async function missing({ engine, instance }: Sandbox, store: Store): Promise<string[]> {
   const infos = await engine.containers({ 'com.davit.instance': instance })
-  return store.containers.list().flatMap(({ name, state, address }) => {
+  const retired = store.apps.list().flatMap(each => (each.retired ? each.name : []))
+  return store.containers.list().flatMap(({ app, name, state, address }) => {
     const info = infos.find(each => each.name === name)
-    if (state !== 'wanted') return []
+    if (state !== 'wanted' || retired.includes(app)) return []
     if (info?.state !== 'running') return [`container ${name} does not run`]
     return Object.values(info.addresses).includes(address) ? [] : [`container ${name} is not at ${address}`]
   })
