@@ -1,6 +1,6 @@
 import { crashAt } from '../deploy/crash.ts'
 import { respread } from '../deploy/deploy.ts'
-import { imageTag } from '../deploy/image.ts'
+import { imageTag, removeUntagged } from '../deploy/image.ts'
 import { refuseMoved, renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
 import { removeSites } from '../deploy/site.ts'
@@ -9,7 +9,7 @@ import type { Core } from '../plugin/core.ts'
 import type { App, AppName, Call } from '../types.ts'
 import { cloneApp } from './clone.ts'
 import { hostnamesOf, refuseForeign } from './domains.ts'
-import { containersOf, instanceLabels, ownCall, type Rooms } from './rooms.ts'
+import { appLabels, containersOf, instanceLabels, ownCall, type Rooms } from './rooms.ts'
 
 export function createApps(rooms: Rooms): Core['apps'] {
   const { store } = rooms
@@ -148,6 +148,8 @@ async function destroyRest(app: App, rooms: Rooms): Promise<void> {
     for (const tag of image.tags.filter(each => each.startsWith(imageTag(app.name, '', rooms))))
       await engine.removeImage(tag)
   }
+  // One whose removal was cut off has lost its tag already.
+  await removeUntagged(await engine.images(appLabels(rooms, app.name)), rooms)
   await removeSites(app, rooms)
   crashAt('destroy:images', rooms.settings)
   await rooms.repositories.remove(app.name)

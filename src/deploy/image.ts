@@ -1,4 +1,5 @@
 import { instanceLabels, type Rooms } from '../core/rooms.ts'
+import type { ImageInfo } from '../docker/engine.ts'
 import type { AppName, Release } from '../types.ts'
 import { hasSite, removeSite, siteIn } from './site.ts'
 
@@ -47,4 +48,14 @@ async function collectSites(name: AppName, unwanted: () => readonly Release[], r
     const still = () => unwanted().some(each => siteIn(each.image) === site)
     if ((await hasSite(app, site, rooms)) && still()) await removeSite(app, site, rooms)
   }
+}
+
+/** Of these those without a name: a build that was cut off, or one whose tag went while a container used it. Answers how many went. */
+export async function removeUntagged(
+  images: readonly ImageInfo[],
+  { engine }: Pick<Rooms, 'engine'>,
+): Promise<number> {
+  let gone = 0
+  for (const { id } of images.filter(each => each.tags.length === 0)) if (await engine.removeImage(id)) gone++
+  return gone
 }

@@ -1,8 +1,9 @@
 import { dropHalf } from '../core/clone.ts'
-import { containersOf, ownCall, type Rooms } from '../core/rooms.ts'
+import { appLabels, containersOf, ownCall, type Rooms } from '../core/rooms.ts'
 import { messageOf } from '../errors.ts'
 import type { App, AppName, Step } from '../types.ts'
 import { crashAt } from './crash.ts'
+import { removeUntagged } from './image.ts'
 import { renaming } from './rename.ts'
 import { drain, retire } from './retire.ts'
 import { removeSite, type Site } from './site.ts'
@@ -67,6 +68,8 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
   await Promise.all(tasks.map(each => engine.remove(each.name)))
   crashAt('undo:containers', rooms.settings)
   await Promise.all(tags.map(tag => engine.removeImage(tag)))
+  // An engine that ended while it made one, or took one away, may keep it without a name.
+  await removeUntagged(await engine.images(appLabels(rooms, step.app)), rooms)
   if (site !== undefined) await removeSite(app, site, rooms)
   crashAt('undo:images', rooms.settings)
   await removeUnusedNetwork(step, rooms)

@@ -2,7 +2,7 @@ import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { Job } from '../plugin/define.ts'
 import type { Upkeep } from '../plugin/terms.ts'
 import type { AppName } from '../types.ts'
-import { collectImages } from './image.ts'
+import { collectImages, removeUntagged } from './image.ts'
 
 /** By the clock at a quiet hour, and not at the full one, when everything else runs. A day of builds may add more to the cache than a disk has. */
 export const upkeepJobs = (rooms: Rooms): readonly Job[] => [
@@ -34,7 +34,11 @@ export async function upkeep(rooms: Rooms): Promise<Upkeep> {
       done.push({ ...nothing, failed: [name] })
     }
   }
-  const untagged = await removeUntagged(rooms)
+  // What is being built has no name yet either.
+  const idle = (await rooms.engine.images(instanceLabels(rooms))).filter(
+    each => !rooms.queue.busy(each.labels['com.davit.app'] as AppName),
+  )
+  const untagged = await removeUntagged(idle, rooms)
   return {
     images: done.reduce((sum, each) => sum + each.images, untagged),
     cacheBytes: await upkeepOfCache(rooms),
@@ -71,13 +75,4 @@ async function removeEndedTasks(app: AppName, rooms: Rooms): Promise<void> {
     each => each.labels['com.davit.task'] && (each.state === 'exited' || each.state === 'dead'),
   )
   for (const each of ended) await rooms.engine.remove(each.name)
-}
-
-/** Layers of ours without a name: a build that was cut off, or an image whose tag went while a container still used it. */
-async function removeUntagged(rooms: Rooms): Promise<number> {
-  const images = await rooms.engine.images(instanceLabels(rooms))
-  const untagged = images.filter(each => each.tags.length === 0)
-  let gone = 0
-  for (const image of untagged) if (await rooms.engine.removeImage(image.id)) gone++
-  return gone
 }

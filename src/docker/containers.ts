@@ -110,7 +110,8 @@ export async function setRestart(api: Api, name: string, restart: boolean): Prom
       await api.ask('POST', path`/containers/${name}/update`, { body, idempotent: true })
       return
     } catch (error) {
-      if (answered(error, 404)) return
+      // One whose removal an engine began before it was killed only waits to be removed.
+      if (answered(error, 404) || messageOf(error).includes('marked for removal')) return
       // It has just ended, and the engine has not yet heard so.
       if (tries === 20 || !messageOf(error).includes('cannot update a stopped container')) throw error
       await pause(50)

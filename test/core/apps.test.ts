@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { t } from 'tap'
 
 import { refuseMoved, renaming } from '../../src/deploy/rename.ts'
+import { undo } from '../../src/deploy/steps.ts'
 import type { UserError } from '../../src/errors.ts'
 import type { Plugin } from '../../src/plugin/define.ts'
 import type { AppName, Route } from '../../src/types.ts'
@@ -113,6 +114,25 @@ t.test('two apps may swap their names one after the other', async t => {
   await core.apps.rename(blog, shop, { rollout: false }, calling())
   t.equal(core.apps.get('spare').id, first!.id)
   t.equal(core.apps.get('shop').id, second!.id)
+})
+
+t.test('images of an app that have lost their tags go with it, and with what is undone', async t => {
+  const removed: string[] = []
+  const left = { ports: [], command: [], entrypoint: [], bytes: 1 }
+  const { core, rooms } = workshop(t, {
+    engine: {
+      ...emptyEngine,
+      images: async labels =>
+        labels['com.davit.app'] === 'shop' ? [{ ...left, id: 'sha256:left', tags: [], labels }] : [],
+      removeImage: async reference => removed.push(reference) > 0,
+    },
+  })
+  await core.apps.create(shop, calling())
+  const step = rooms.store.steps.begin(shop, { kind: 'deploy', phase: 'building', data: { tags: ['a:1'] } })
+  await undo(step, 'It was cut off.', rooms)
+  t.strictSame(removed.splice(0), ['a:1', 'sha256:left'])
+  await core.apps.destroy(shop, calling())
+  t.strictSame(removed, ['sha256:left'])
 })
 
 t.test('a plugin that refuses an app leaves nothing of it', async t => {

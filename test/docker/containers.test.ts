@@ -4,6 +4,8 @@ import util from 'node:util'
 
 import t from 'tap'
 
+import { type Api, EngineError } from '../../src/docker/api.ts'
+import { setRestart } from '../../src/docker/containers.ts'
 import { openEngine } from '../../src/docker/dockerode.ts'
 import { eventually, never, relay, tiny } from './tiny.ts'
 
@@ -249,4 +251,13 @@ t.test('a call that meets the engine going is made once more, if that does no ha
 t.test("a deadline of the caller's own keeps its name", async t => {
   const name = await run(['sleep', '60'])
   await t.rejects(engine.wait(name, { signal: AbortSignal.timeout(20) }), { name: 'TimeoutError' })
+})
+
+t.test('a container whose removal was cut off by the end of its engine is left to be removed', async t => {
+  const api = {
+    ask: async () => {
+      throw new EngineError(500, 'Cannot update container 4d4f: container is marked for removal')
+    },
+  } as unknown as Api
+  await t.resolves(setRestart(api, 'any', false))
 })
