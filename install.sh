@@ -237,6 +237,7 @@ make_users() {
 make_folders() {
   install -d -m 711 -o davit -g davit "$data"
   install -d -m 2750 -o davit-proxy -g davit "$data/proxy"
+  install -d -m 2750 -o davit -g davit-proxy "$data/handlers"
   install -d -m 755 -o davit -g davit /run/davit
   install -d -m 755 /etc/davit
   [ -e "$log" ] || install -m 640 -g adm /dev/null "$log"

@@ -18,6 +18,7 @@ import { createPlugins } from './core/plugins.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
 import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
+import { mountSocket } from './deploy/mounts.ts'
 import { acceptPush } from './deploy/push.ts'
 import { createQueue } from './deploy/queue.ts'
 import { createReconciler, ensureRepositories, removeTasks } from './deploy/reconcile.ts'
@@ -35,6 +36,7 @@ import type { Push } from './git/push.ts'
 import { checkHook } from './git/receive.ts'
 import { openRepositories } from './git/repo.ts'
 import type { Logger } from './log.ts'
+import { serveMounts } from './mounts/serve.ts'
 import { createOutbound } from './outbound.ts'
 import type { Core } from './plugin/core.ts'
 import type { Context, Plugin } from './plugin/define.ts'
@@ -80,6 +82,7 @@ export async function serve(
       fault: (name, reason) => tellOff(name, reason, rooms),
       changed: members => {
         rooms.jobs.follow(members)
+        rooms.routes.follow(members)
         watchdog.follow(roster.list())
       },
     })
@@ -162,6 +165,7 @@ async function open(core: Core, rooms: Rooms): Promise<void> {
   rooms.jobs.begin({ plugin: itself(rooms), context: own })
 
   const run = desk(own, rooms)
+  const mounts = await serveMounts(mountSocket(settings.data), { members: rooms.roster.members, log })
   const local = await serveLocal({ path: settings.socket, run, log })
   const ssh = await serveSsh({
     listen: settings.inherited.ssh === undefined ? settings.sshListen : { fd: settings.inherited.ssh },
@@ -174,6 +178,7 @@ async function open(core: Core, rooms: Rooms): Promise<void> {
   await aborted(signal)
   log.info('the daemon ends; apps and proxy go on')
   local.close()
+  mounts.close()
   await ssh.close({ graceMs })
   await rooms.queue.idle()
   await rooms.roster.close()

@@ -58,10 +58,16 @@ export interface Route {
   /** How requests are written down; `json` unless told. */
   readonly log?: 'json' | 'combined' | 'off'
   /** Path prefix to what answers there in place of the app: the proxy from a folder, or the daemon for a plugin. */
-  readonly mounts?: Readonly<Record<string, { readonly files: string } | { readonly plugin: string }>>
+  readonly mounts?: Readonly<Record<string, RouteMount>>
   /** Ports of the host, besides the instance's own HTTP and HTTPS, that lead to the app. */
   readonly ports?: Readonly<Record<string, RoutePort>>
 }
+
+/** An absolute folder, or the daemon's socket for a plugin. open: before the route's gates. */
+export type RouteMount = (
+  | { readonly files: string }
+  | { readonly plugin: string; readonly socket: string }
+) & { readonly open?: boolean }
 
 /** Addresses or networks in CIDR form. */
 export type Addresses = Readonly<Record<string, true>>

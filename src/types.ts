@@ -193,6 +193,7 @@ export type {
   Redirect,
   Route,
   RouteLimits,
+  RouteMount,
   RoutePort,
   Upstream,
 } from './route.ts'

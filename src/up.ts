@@ -168,15 +168,22 @@ async function findUser(name: string): Promise<User> {
   }
 }
 
-/** The proxy's folder is its own; the daemon's group comes in to reach the control socket, and new files take that group. */
+/**
+ * The proxy's folder is its own; the daemon's group comes in to reach the control socket, and new files take that group. The other way
+ * round is the daemon's folder for the socket on which it answers for plugins.
+ */
 function makeFolders(data: string, users: { daemon: User; proxy: User } | undefined) {
   const folder = join(data, 'proxy')
+  const handlers = join(data, 'handlers')
   mkdirSync(data, { recursive: true, mode: 0o755 })
   mkdirSync(folder, { recursive: true, mode: 0o750 })
+  mkdirSync(handlers, { recursive: true, mode: 0o750 })
   if (!users) return
   chownSync(data, users.daemon.uid, users.daemon.gid)
   chownSync(folder, users.proxy.uid, users.daemon.gid)
   chmodSync(folder, 0o2750)
+  chownSync(handlers, users.daemon.uid, users.proxy.gid)
+  chmodSync(handlers, 0o2750)
 }
 
 // One at a time ------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ interface Rule {
 
 const floors: Readonly<Record<string, number>> = {
   ...{ 'main.ts': 4, 'daemon.ts': 4, 'up.ts': 4, 'first-start.ts': 4, 'compile.ts': 4 },
-  ...{ ssh: 3, cli: 3, commands: 3, proxy: 3 },
+  ...{ ssh: 3, cli: 3, commands: 3, proxy: 3, mounts: 3 },
   ...{ core: 2, deploy: 2, clock: 2 },
   ...{ store: 1, docker: 1, edge: 1, git: 1 },
   ...{

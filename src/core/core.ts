@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 import { readSchedule } from '../clock/schedule.ts'
+import { servedFolder } from '../deploy/mounts.ts'
 import { upkeep, upkeepOf } from '../deploy/upkeep.ts'
 import type { Core } from '../plugin/core.ts'
 import { createAccess } from './access.ts'
@@ -44,6 +45,12 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
     upkeep: app => (app === undefined ? upkeep(rooms) : upkeepOf(getApp(app, rooms).name, rooms)),
     access: createAccess(rooms),
     plugins: rooms.plugins,
+    served() {
+      const path = servedFolder(owner, rooms.settings.data)
+      mkdirSync(path, { recursive: true })
+      for (const each of [dirname(path), path]) chmodSync(each, 0o755)
+      return path
+    },
     events: rooms.events,
     outbound: createOutboundView(rooms),
     jobs: {

@@ -6,9 +6,11 @@ import type { Cellar } from '../core/rooms.ts'
 import { ownCall } from '../core/rooms.ts'
 import { routeOf } from '../edge/route.ts'
 import { messageOf, UserError } from '../errors.ts'
+import type { Member } from '../plugin/driver.ts'
 import type { App, AppName, Call, Container, Release, Route } from '../types.ts'
 import { type Certificates, createCertificates } from './certificates.ts'
 import { isStopped } from './deploy.ts'
+import { mountsOf } from './mounts.ts'
 import { siteIn, sitePath } from './site.ts'
 
 /** The table as the daemon last told it to the proxy. One app's routes are told one after another. */
@@ -28,6 +30,8 @@ export interface Routes {
   forget(app: AppName): Promise<void>
   /** The whole table, as at the daemon's start. */
   syncAll(): Promise<void>
+  /** Plugins have come or gone: routes with what they answer in place of apps are told anew, in the background. */
+  follow(members: readonly Member[]): void
   /** What is shown over HTTPS for the app's hostnames, as last told. */
   certificates: Certificates['of']
 }
@@ -89,13 +93,18 @@ export function createRoutes(cellar: Cellar): Routes {
     for (const why of refused) cellar.log.error(`the proxy did not take everything: ${why}`)
   }
   let complete = false
+  let mounts = ''
+  const tellFailed = (failed: unknown) => {
+    if (!Array.isArray(failed) || failed.length > 0)
+      cellar.log.error({ failed }, 'routes were not told with what plugins answer')
+  }
   cellar.edge.onConnect(() => {
     // A proxy that is there before us goes on with what it was told last, until we know all of it.
     if (!complete) return
     sync().catch((err: unknown) => cellar.log.warn({ err }, 'the proxy did not take the table'))
   })
 
-  return {
+  const whole: Routes = {
     point: (app, aim, call) =>
       inTurn(app.name, async () => void (await tell(app, await shaped(app, aim, call), call))),
     tryOut: (app, trial, call) =>
@@ -153,8 +162,17 @@ export function createRoutes(cellar: Cellar): Routes {
       complete = true
       await sync()
     },
+    follow(members) {
+      const now = members.flatMap(each =>
+        (each.plugin.mounts ?? []).map(({ path }) => `${each.plugin.name} ${path}`),
+      )
+      if (now.join('\n') === mounts) return
+      mounts = now.join('\n')
+      if (complete) whole.refreshAll(ownCall(cellar)).then(tellFailed, tellFailed)
+    },
     certificates: certificates.of,
   }
+  return whole
 }
 
 /** As the proxy will read it: one that it cannot take would cost every app its connection to the proxy. */
@@ -198,6 +216,7 @@ function plainRoute(app: App, { containers, release, trial }: Aim, cellar: Cella
   const hostnames = isReached ? hostnamesOf(app.name, cellar.store) : []
   return {
     ...settingsOf(app.name, cellar.store),
+    ...mountsOf(app, cellar),
     ...ports,
     app: app.name,
     domains: Object.fromEntries(hostnames.map(each => [each, true as const])),

@@ -9,6 +9,7 @@ import type {
   Redirect,
   Route,
   RouteLimits,
+  RouteMount,
   RoutePort,
   Upstream,
 } from '../types.ts'
@@ -204,9 +205,11 @@ function pathOf(value: unknown, name: string): string {
   throw new Error(`${name} is no path`)
 }
 
-function mountOf(value: unknown): { files: string } | { plugin: string } {
-  const { files, plugin } = objectOf(value, 'mount')
-  return files === undefined ? { plugin: textOf(plugin, 'plugin', 100) } : { files: folderOf(files) }
+function mountOf(value: unknown): RouteMount {
+  const { files, plugin, socket, open } = objectOf(value, 'mount')
+  const isOpen = open === undefined ? {} : { open: yesOrNo(open, 'open') }
+  if (files !== undefined) return { files: folderOf(files), ...isOpen }
+  return { plugin: textOf(plugin, 'plugin', 100), socket: folderOf(socket), ...isOpen }
 }
 
 function portOf(text: string): string {

@@ -3,6 +3,7 @@ import type { App, Awaitable, Call } from '../types.ts'
 import type { Command } from './command.ts'
 import type { Core } from './core.ts'
 import type { PluginHooks } from './hooks.ts'
+import type { Mount } from './mount.ts'
 
 /** Values under keys, sealed in the store. Values are JSON. */
 export interface Kept {
@@ -62,6 +63,7 @@ export interface Plugin {
   readonly hooks?: PluginHooks
   /** A function where they depend on what the plugin keeps; `core.jobs.changed` has it asked again. */
   readonly jobs?: readonly Job[] | ((context: Context) => readonly Job[])
+  readonly mounts?: readonly Mount[]
   start?(context: Context): Awaitable<void>
   stop?(context: Context): Awaitable<void>
 }

@@ -35,6 +35,7 @@ export type {
 export { refuseHostPath } from './host-path.ts'
 export { type InputOptions, readInput } from './input.ts'
 export { readJsonc } from './jsonc.ts'
+export type { FilesMount, HandledMount, Mount, MountAnswer, MountRequest } from './mount.ts'
 export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
 export { readNetworks } from './networks.ts'
 export { defineReport, defineSet, type Property, type Topic } from './property.ts'

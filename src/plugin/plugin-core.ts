@@ -16,6 +16,8 @@ export interface PluginCore {
     /** This plugin's `jobs` are others than before. */
     changed(): void
   }
+  /** A folder of the plugin's own that the proxy reads: what its `mounts` of files lie in. */
+  served(): string
   readonly outbound: {
     /**
      * One request to where somebody else's word leads: https anywhere on the public internet; networks that an admin allowed, http too. No

@@ -12,7 +12,9 @@ export function dial(
   reader?: Reader,
 ): Promise<Socket | undefined> {
   return new Promise(resolve => {
-    const connection = net.connect({ host, port, noDelay: true, ...(reader ? { onread: reader } : {}) })
+    // Without a port it is the path of a socket.
+    const where = port === 0 ? { path: host } : { host, port, noDelay: true }
+    const connection = net.connect({ ...where, ...(reader ? { onread: reader } : {}) })
     const late = setTimeout(() => {
       failed?.(`took no connection in ${timeoutMs / 1000} s`)
       connection.destroy()

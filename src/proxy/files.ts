@@ -14,6 +14,8 @@ export interface Exchange {
   readonly visitor: Visitor
   readonly asked: Asked
   readonly dress: Dress | undefined
+  /** What stood before the path, where the folder is mounted. */
+  readonly base?: string
 }
 
 /** Answers from a folder: its files, index.html for a folder, its own 404.html. Answers the page to show where there is nothing else. */
@@ -53,10 +55,10 @@ async function toSlash(folder: string, path: string, exchange: Exchange): Promis
   const index = await openIn(folder, `${path}/index.html`)
   if (index === undefined || index === 'folder') return missing(folder, exchange)
   await index.handle.close()
-  const { visitor, asked } = exchange
+  const { visitor, asked, base = '' } = exchange
   const [query = ''] = /\?[^#]*/.exec(asked.path) ?? []
   // Put together anew, so that it begins with one slash and a name: it can lead to no other host.
-  const location = `/${path.split('/').map(encodeURIComponent).join('/')}/${query}`
+  const location = `${base}/${path.split('/').map(encodeURIComponent).join('/')}/${query}`
   head(exchange, 301, { Location: location, 'Content-Length': 0, 'Cache-Control': 'no-cache' })
   visitor.out.end()
   return 'answered'

@@ -5,6 +5,7 @@ import { serveFiles } from './files.ts'
 import { breakOff } from './grpc.ts'
 import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
+import { serveMount } from './mounts.ts'
 import { answerPage, type Page, pages } from './pages.ts'
 import type { NoPlace, Place, Places } from './places.ts'
 import { type Kept, keepBody } from './send2.ts'
@@ -53,6 +54,8 @@ export function serve(visitor: Visitor, parts: Parts) {
   if (limits !== parts.limits) visitor.patience(Math.max(limits.answerMs, limits.streamIdleMs))
   if (asked.body !== 'none') parts.guard.watch(visitor, limits)
   const going: Going = { visitor, asked, site, trip }
+  const mounted = site.mount?.(asked.path)
+  if (mounted?.to.open) return serveMount(going, mounted, parts)
   const pass = site.gates.length === 0 ? undefined : passGates(going)
   if (pass === undefined) return lead(going, parts)
   void Promise.resolve(pass)
@@ -111,6 +114,8 @@ function lead(passed: Going, parts: Parts) {
   if (plain.closed) return
   if ((asked.length ?? 0) > site.limits(parts.limits).bodyBytes)
     return tell({ page: pages.tooLarge }, compressing(passed))
+  const mounted = site.mount?.(asked.path)
+  if (mounted) return serveMount(compressing(passed), mounted, parts)
   if (files === undefined) return ask(passed, parts, undefined)
   const going = compressing(passed)
   const { visitor } = going

@@ -12,6 +12,7 @@ import { openRates, type Rates, rateGate } from './gates/rates.ts'
 import { redirectGate } from './gates/redirects.ts'
 import { callLimits } from './grpc.ts'
 import { type Limits, limitsOver } from './limits.ts'
+import { type FindMount, mountsOf } from './mounts.ts'
 import type { Page } from './pages.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -20,6 +21,8 @@ export interface Site {
   readonly route: Route
   /** Asked in order before anything else; the first that answers something ends the request with it. */
   readonly gates: readonly Gate[]
+  /** Which paths are not the app's. */
+  readonly mount: FindMount | undefined
   /** Changes the fields of every answer, the proxy's own too. */
   readonly dress: Dress | undefined
   /** Makes the app's answers smaller for those who take it. */
@@ -63,6 +66,7 @@ export function siteOf(route: Route, { rates, passwords, codings, secured }: Mem
   return {
     route,
     gates: gates.filter(gate => gate !== undefined),
+    mount: mountsOf(route),
     dress: dressOf(route, secured),
     compress: route.compress === false ? undefined : visitor => new Compressing(visitor, codings),
     limits: limitsOver(route.protocol === 'grpc' ? callLimits(route.limits) : route.limits),
