@@ -5,6 +5,7 @@ import type { Balance } from './balance.ts'
 import type { Carried } from './books.ts'
 import { dial } from './dial.ts'
 import { admitting } from './gates/lists.ts'
+import type { Origins } from './origins.ts'
 import type { Parts } from './serve.ts'
 import { peerOf } from './visitor1.ts'
 
@@ -16,44 +17,58 @@ export interface Passage {
 }
 
 export interface PassingParts {
-  readonly parts: Pick<Parts, 'guard' | 'traffic' | 'limits'>
+  readonly parts: Pick<Parts, 'guard' | 'traffic' | 'limits' | 'report'>
   readonly balance: Balance
+  readonly origins: Origins
   /** Of each connection's beginning; what is answered hears once what came of it. */
   readonly carrying: (route: Route) => (carried: Carried) => void
 }
 
 /** Passes bytes on as they are. */
-export function passing(passage: Passage, { parts, balance, carrying }: PassingParts): Server {
-  const { guard, traffic, limits } = parts
-  return net.createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, async near => {
+export function passing(passage: Passage, all: PassingParts): Server {
+  const { parts, origins } = all
+  return net.createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, near => {
     near.on('error', () => near.destroy())
-    const { port, route, upstreams } = passage
-    if (!guard.admits(near)) return void near.destroy()
-    const began = performance.now()
-    const { address: client } = peerOf(near)
-    const carried = carrying(route)
-    const trip: { upstream?: string; why?: string } = {}
-    near.once('close', () => {
-      const { bytesRead, bytesWritten } = near
-      const ms = Math.round(performance.now() - began)
-      carried({ port, client, received: bytesRead, sent: bytesWritten, ms, ...trip })
+    if (!parts.guard.admits(near)) return void near.destroy()
+    origins.take(near, () => {
+      pass(near, passage, all).catch(error => {
+        parts.report(error)
+        near.destroy()
+      })
     })
-    const fail = (why: string) => {
-      trip.why = why
-      near.destroy()
-    }
-    if (admitting(route.lists)?.(client) === false) return fail('may not come from there')
-    const lane = balance.choose(balance.lanesOf(upstreams), { now: performance.now() })
-    if (!lane) return fail('nothing is there')
-    trip.upstream = lane.name
-    balance.begin(lane)
-    near.once('close', traffic.begin(lane.upstream, { kind: 'websocket', end: () => near.destroy() }))
-    const far = await dial(lane.upstream, limits.connectMs)
-    balance.end(lane, far ? 'answered' : 'unreachable')
-    if (!far) return fail('could not be reached')
-    if (near.destroyed) return void far.destroy()
-    join(near, far)
   })
+}
+
+async function pass(near: Socket, { port, route, upstreams }: Passage, all: PassingParts): Promise<void> {
+  const { parts, balance, origins, carrying } = all
+  const { traffic, limits } = parts
+  const began = performance.now()
+  const peer = peerOf(near)
+  const client = origins.find(peer) ?? peer.address
+  const carried = carrying(route)
+  const trip: { upstream?: string; why?: string } = {}
+  // What a trusted proxy said of the client is not the client's.
+  const before = near.bytesRead - near.readableLength
+  near.once('close', () => {
+    const { bytesRead, bytesWritten } = near
+    const ms = Math.round(performance.now() - began)
+    carried({ port, client, received: bytesRead - before, sent: bytesWritten, ms, ...trip })
+  })
+  const fail = (why: string) => {
+    trip.why = why
+    near.destroy()
+  }
+  if (admitting(route.lists)?.(client) === false) return fail('may not come from there')
+  const lane = balance.choose(balance.lanesOf(upstreams), { now: performance.now() })
+  if (!lane) return fail('nothing is there')
+  trip.upstream = lane.name
+  balance.begin(lane)
+  near.once('close', traffic.begin(lane.upstream, { kind: 'websocket', end: () => near.destroy() }))
+  const far = await dial(lane.upstream, limits.connectMs)
+  balance.end(lane, far ? 'answered' : 'unreachable')
+  if (!far) return fail('could not be reached')
+  if (near.destroyed) return void far.destroy()
+  join(near, far)
 }
 
 function join(near: Socket, far: Socket): void {

@@ -162,7 +162,7 @@ function work() {
         http1: makeServer(of, 'https'),
       })
     const ports = openPorts({
-      ...{ host: order.host, parts, balance, carrying: witness.carrying },
+      ...{ host: order.host, parts, balance, origins, carrying: witness.carrying },
       serve: (of, { secure }) => (secure ? securely(of).server : plainly(of)),
     })
     const plain = plainly(parts)
