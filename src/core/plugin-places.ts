@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { unpack, usualArchive } from '../deploy/unpack.ts'
@@ -17,7 +17,9 @@ export function pluginFolder({ settings }: Pick<Rooms, 'settings'>, ...names: re
 /** What was begun and did not come to be recorded, or was replaced: a daemon that was killed leaves it. */
 export function sweepPlugins({ settings, store }: Pick<Rooms, 'settings' | 'store'>): void {
   const folder = pluginFolder({ settings })
-  mkdirSync(folder, { recursive: true, mode: 0o711 })
+  mkdirSync(folder, { recursive: true })
+  // Programs of plugins pass through, as another user.
+  chmodSync(folder, 0o711)
   const commits = new Map(store.plugins.list().map(({ name, installed }) => [name, installed?.commit]))
   const entries = readdirSync(folder, { withFileTypes: true })
   for (const { name } of entries.filter(each => each.isDirectory())) {

@@ -8,11 +8,15 @@ const name = 'davit-plugin'
 /** Linux's numbers of CAP_KILL, CAP_SETGID and CAP_SETUID (capability.h). */
 const needed = [5n, 6n, 7n]
 
-/** Undefined: they run as the daemon itself. */
+/**
+ * Undefined: they run as the daemon itself. So it is where that is root, in a sandbox: what it has there, in a folder of its own, another user
+ * cannot reach.
+ */
 export function findPluginUser({
   passwd = '/etc/passwd',
   status = '/proc/self/status',
 } = {}): Runner['user'] {
+  if (process.getuid?.() === 0) return undefined
   const line = readFileSync(passwd, 'utf8')
     .split('\n')
     .find(each => each.startsWith(`${name}:`))

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
@@ -12,6 +12,7 @@ import tar from 'tar-stream'
 
 import { createDriver } from '../../src/plugin/driver.ts'
 import type { ReleaseEvent } from '../../src/plugin/hooks.ts'
+import { root } from '../../src/settings.ts'
 import type { Source } from '../../src/types.ts'
 import { calling, shop } from '../core/workshop.ts'
 import { rostered } from './rostered.ts'
@@ -299,6 +300,49 @@ t.test(
       '       NoNewPrivs:\t1',
     ])
     t.strictSame(await readdir(dir), ['kept'])
+  },
+)
+
+t.test(
+  'a daemon that is not root becomes that user with three capabilities, and ends what it started',
+  { skip: process.getuid?.() !== 0 },
+  async t => {
+    const dir = await ownFolder(t)
+    const folder = await folderOf(
+      t,
+      { 'hooks/beforeCreate': sh('id -u > who; echo $$ > pid; sleep 1000 & wait') },
+      { hooks: { beforeCreate: { timeoutMs: 1500 } } },
+    )
+    const passwd = join(dir, 'passwd')
+    await writeFile(passwd, 'davit-plugin:x:54321:54322::/:/usr/sbin/nologin\n')
+    const at = (path: string) => JSON.stringify(join(root, 'src/plugin', path))
+    const script = join(dir, 'daemon.mjs')
+    await writeFile(
+      script,
+      `
+    import { createDriver } from ${at('driver.ts')}
+    import { readExecutable } from ${at('executable.ts')}
+    import { openShift } from ${at('shift.ts')}
+    import { findPluginUser } from ${at('user.ts')}
+    const user = findPluginUser({ passwd: ${JSON.stringify(passwd)} })
+    const tools = { user, env: { PATH: '/usr/bin:/bin' }, checkout: async () => {} }
+    const dir = ${JSON.stringify(join(dir, 'own'))}
+    const { signal } = new AbortController()
+    const plugin = readExecutable({ name: 'mine', folder: ${JSON.stringify(join(folder, 'mine'))} }, tools)
+    const shift = openShift(plugin, { dir, signal, log: console })
+    await shift.start()
+    const call = { signal, out: { detail() {}, warn() {} } }
+    const error = await createDriver(() => [shift.member]).beforeCreate({ app: { name: 'shop' } }, call).catch(e => e)
+    console.log(JSON.stringify({ user, said: error?.message }))`,
+    )
+    await mkdir(join(dir, 'own'))
+    await chown(join(dir, 'own'), 54320, 54320)
+    const caps = ['inh', 'ambient'].map(set => `--${set}-caps=+setuid,+setgid,+kill`)
+    const as = ['--reuid=54320', '--regid=54320', '--groups=54322', ...caps, '--', process.execPath, script]
+    const { stdout } = await promisify(execFile)('setpriv', as, { cwd: '/' })
+    t.match(JSON.parse(stdout), { user: { uid: 54321, gid: 54322 }, said: /did not answer within 1.5 s/ })
+    t.equal(await readFile(join(dir, 'own/who'), 'utf8'), '54321\n')
+    await gone(Number(await readFile(join(dir, 'own/pid'), 'utf8')))
   },
 )
 
