@@ -127,9 +127,14 @@ async function reconcileApp(
     if (serves(info, container, rooms)) pauses.runs(container.name, info.startedAt)
     else if (pauses.due(container.name)) {
       if (!(await bringBack(container, info, rooms))) pauses.wait(container.name)
-      else if (info === undefined) pauses.forget(container.name)
+      else if (isTakenAway(info)) pauses.forget(container.name)
     }
   }
+}
+
+/** By somebody, rather than ended by itself; its end is told while its removal still goes on. */
+function isTakenAway(info: ContainerInfo | undefined): boolean {
+  return info === undefined || info.state === 'removing' || info.state === 'dead'
 }
 
 /** Before anybody may push: one that is missing is made. */

@@ -4,11 +4,23 @@ import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 
 import { createReconciler } from '../../src/deploy/reconcile.ts'
-import type { Engine } from '../../src/docker/engine.ts'
+import type { ContainerInfo, Engine } from '../../src/docker/engine.ts'
 import { blog, calling, shop, workshop } from '../core/workshop.ts'
 import { newContainer, newRelease } from '../store/fixture.ts'
 
 const name = 'davit-shop.web.1.abcd'
+const removing: ContainerInfo = {
+  id: '1',
+  name,
+  labels: {},
+  state: 'removing',
+  exitCode: 137,
+  outOfMemory: false,
+  restarts: 0,
+  addresses: {},
+  startedAt: new Date(),
+  createdAt: new Date(),
+}
 
 t.test('an app is brought back again and again while something else is still being undone', async t => {
   const undoing = Promise.withResolvers<void>()
@@ -42,6 +54,21 @@ t.test('what the engine did not answer is asked again soon', async t => {
   })
   rooms.background.run('reconcile', () => createReconciler(rooms).watch())
   t.equal(await soon(started(1)), 1)
+})
+
+t.test('an app whose container is removed over and over is back at once each time', async t => {
+  const { rooms, started } = await lost(t, {
+    images: async () => [],
+    inspect: async () => removing,
+    async *events() {
+      for (let times = 1; times < 6; times++) {
+        await started(times)
+        yield { kind: 'container', action: 'die', name, labels: {}, exitCode: 137 }
+      }
+    },
+  })
+  rooms.background.run('reconcile', () => createReconciler(rooms).watch())
+  t.equal(await soon(started(6)), 6)
 })
 
 /** Sooner than the round that comes by itself. */
