@@ -10,6 +10,13 @@ export async function residentKb(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1])
 }
 
+/** User and system, of its whole life. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const [, ...fields] = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')
+  const [user, system] = fields.join(') ').split(' ').slice(11, 13).map(Number) as [number, number]
+  return (user + system) / 100
+}
+
 /** Descriptors that a process has open. */
 export async function descriptors(pid: number): Promise<number> {
   return (await readdir(`/proc/${pid}/fd`)).length
