@@ -22,12 +22,18 @@ export function keep(name: string, start: () => ChildProcess, patience: Patience
   let pauseMs = patience.firstMs
   let timer: NodeJS.Timeout | undefined
   let child: ChildProcess
+  /** The process that has taken the child's place, and holds its end of the channel. */
+  let successor: number | undefined
   let ended: Promise<void>
 
   function run() {
     const since = Date.now()
     child = start()
-    ended = endOf(child).then(why => {
+    successor = undefined
+    child.on('message', (words: { successor?: number }) => {
+      successor = words.successor ?? successor
+    })
+    ended = endOf(child, () => successor).then(why => {
       if (stopping) return
       const upMs = Date.now() - since
       if (upMs >= patience.steadyMs) pauseMs = patience.firstMs
@@ -37,23 +43,32 @@ export function keep(name: string, start: () => ChildProcess, patience: Patience
     })
   }
 
+  const kill = (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    if (successor !== undefined && child.connected) process.kill(successor, signal)
+  }
+
   run()
   return {
     async stop({ graceMs }) {
       stopping = true
       clearTimeout(timer)
-      child.kill('SIGTERM')
-      const last = setTimeout(() => child.kill('SIGKILL'), graceMs)
+      kill('SIGTERM')
+      const last = setTimeout(() => kill('SIGKILL'), graceMs)
       await ended
       clearTimeout(last)
     },
   }
 }
 
-function endOf(child: ChildProcess): Promise<string> {
+function endOf(child: ChildProcess, successor: () => number | undefined): Promise<string> {
   return new Promise(resolve => {
     child.once('error', error => child.pid === undefined && resolve(`before it began (${error.message})`))
-    child.once('exit', (code, signal) => resolve(signal ? `by ${signal}` : `with exit code ${code}`))
+    child.once('exit', (code, signal) => {
+      const why = signal ? `by ${signal}` : `with exit code ${code}`
+      if (successor() === undefined || !child.connected) return resolve(why)
+      child.once('disconnect', () => resolve(`as process ${successor()}, which had taken its place`))
+    })
   })
 }
 

@@ -18,9 +18,16 @@ async function main([name = 'help', ...rest]: readonly string[]): Promise<number
       return 0
     }
     case 'proxy': {
-      const { proxy } = await import('./proxy/main.ts')
-      await giveBackAtRest()
-      await proxy(readSettings(rest))
+      const settings = readSettings(rest)
+      try {
+        const { proxy } = await import('./proxy/main.ts')
+        await giveBackAtRest()
+        await proxy(settings)
+      } catch (error) {
+        const { tellFailure } = await import('./proxy/predecessor.ts')
+        await tellFailure(messageOf(error), settings)
+        throw error
+      }
       return 0
     }
     case 'compile': {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
@@ -39,12 +39,22 @@ export interface Settings {
   readonly users: { readonly daemon: string; readonly proxy: string } | undefined
   /** Sockets handed over by whoever started us, by name (`ssh`, `http`, `https`): systemd's LISTEN_FDS protocol, sd_listen_fds(3). */
   readonly inherited: Readonly<Record<string, number>>
+  /** It was started by the process whose place it takes. */
+  readonly succeeds: boolean
+  /** Where systemd wants to be told of a new main process: sd_notify(3). */
+  readonly notify: string | undefined
   readonly home: string
   /** A named point at which to end with SIGKILL, for tests: read in sandboxes only. */
   readonly crash: string | undefined
 }
 
 export const root = resolve(import.meta.dirname, '..')
+
+/** Where the program lies that is installed now: what `current` beside ours leads to, else our own. */
+export function installedProgram(): string {
+  const current = resolve(root, '../current')
+  return existsSync(resolve(current, 'src/main.ts')) ? realpathSync(current) : root
+}
 
 /** Of the program as it lies on the disk. */
 export function programVersion(): string {
@@ -81,6 +91,8 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv = p
     dev,
     users: daemonUser ? { daemon: daemonUser, proxy: value('proxy-user', daemonUser) } : undefined,
     inherited: inheritedSockets(env),
+    succeeds: env.DAVIT_SUCCEEDS === '1',
+    notify: env.NOTIFY_SOCKET || undefined,
     home: env.HOME ?? homedir(),
     crash: env.DAVIT_SANDBOX ? env.DAVIT_CRASH_AT : undefined,
   }

@@ -35,6 +35,33 @@ t.test('a killed proxy is started again, and no connection is refused meanwhile'
   t.not(await house.proxyPid(), old)
 })
 
+t.test('another program takes the place of the proxy, and is kept running like the first', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const house = await up(t)
+  const control = house.edge()
+  await control.point(routeTo(app))
+  const { was, pid } = await control.upgrade()
+  t.equal(was, await house.proxyPid())
+  while (await isAlive(was)) await pause(50)
+  t.match(await ask(house.http, '/'), { status: 200, body: 'ok' })
+  const third = await control.upgrade()
+  t.equal(third.was, pid)
+  while (await isAlive(pid)) await pause(50)
+  process.kill(third.pid, 'SIGKILL')
+  await house.says(new RegExp(`the proxy ended as process ${third.pid}, .* it starts again in 0\\.1 s`))
+  t.match(await ask(house.http, '/'), { status: 200, body: 'ok' })
+  const last = await house.edge().upgrade()
+  t.equal(await house.stop('SIGTERM'), 0)
+  t.notOk(await isAlive(last.pid), 'and ends with the supervisor')
+})
+
+t.test('what has taken the place of the proxy ends when up is killed', async t => {
+  const house = await up(t)
+  const { pid } = await house.edge().upgrade()
+  await house.stop('SIGKILL')
+  while (await isAlive(pid)) await pause(50)
+})
+
 t.test('traffic does not notice that the daemon dies', async t => {
   const app = await backend(t, (_req, res) => res.end('ok'))
   const house = await up(t)

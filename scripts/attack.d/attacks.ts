@@ -11,9 +11,10 @@ import { openInspector } from './inspector.ts'
 import { loadAndLeave } from './leaks.ts'
 import { openMadApp } from './mad-app.ts'
 import { descriptors, residentKb } from './processes.ts'
+import { askAllTheTime, replaceAgainAndAgain } from './replacements.ts'
 import { attackAndReset } from './resets.ts'
 import { attackRoutes } from './routes.ts'
-import { openStand, runHere } from './stand.ts'
+import { openApp, openStand, runHere } from './stand.ts'
 import { openTap } from './tap.ts'
 import { h2load, slow, tls } from './tools.ts'
 import { uploadSlowly } from './upload.ts'
@@ -66,6 +67,12 @@ export const attacks: readonly Attack[] = [
     about:
       "slowhttptest's four kinds, so many sockets each from 20 addresses, beside a good client (2000; --seconds 60)",
     run: slow,
+  },
+  {
+    name: 'replacements',
+    about:
+      'so many times another proxy takes the place of the one, at 1,000 requests a second: what is lost? (20)',
+    run: replacements,
   },
   {
     name: 'h2load',
@@ -164,6 +171,22 @@ async function hellos({ seed, count = 10_000, ground, say, signal }: Words): Pro
   for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
   for (const each of wrong) say(each)
   return wrong.length === 0 && stand.survived()
+}
+
+async function replacements({ count = 20, ground, say, signal }: Words): Promise<boolean> {
+  const app = await openApp(ground)
+  const proxy = await running(ground)
+  const control = proxy.edge()
+  await control.sync([routeTo('shop.test', app.port)])
+  const clients = askAllTheTime(proxy.port, { perSecond: 1_000 })
+  const upgrade = () => control.upgrade()
+  await replaceAgainAndAgain({ times: count, upgrade, betweenMs: 2_000, say, signal })
+  const { answered, kept, lost, rate, slowestMs } = await clients.end()
+  say(
+    `${answered} answered at ${rate} a second, ${kept} of them on kept connections; slowest ${slowestMs} ms`,
+  )
+  for (const [why, times] of lost) say(`${String(times).padStart(8)} ${why}`)
+  return lost.size === 0
 }
 
 async function upload({ count = 200, seconds = 100, ground, say, signal }: Words): Promise<boolean> {

@@ -85,6 +85,16 @@ export const commands: readonly Command[] = [
     },
   }),
 
+  defineCommand({
+    name: 'proxy:upgrade',
+    about:
+      'Put the program that is installed now in place of the running proxy, without refusing a connection',
+    async run(_, { core, out }) {
+      const { was, pid } = await core.traffic.upgrade()
+      out(`The proxy is replaced: process ${pid} serves in place of ${was}`)
+    },
+  }),
+
   defineReport(nginx),
   defineSet(nginx),
   ...(['nginx', 'proxy'] as const).flatMap(topic => [

@@ -13,6 +13,7 @@ export function createTraffic(rooms: Rooms): Core['traffic'] {
       for await (const line of readLog(placeOf(app, form, rooms), options)) yield formed(line, form)
     },
     metrics: app => rooms.edge.metrics(app),
+    upgrade: () => rooms.edge.upgrade(),
   }
 }
 

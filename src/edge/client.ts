@@ -19,6 +19,8 @@ import {
 
 /** How long a call waits for a connection, and beyond its own time for an answer. */
 const patienceMs = 10_000
+/** For a proxy to come up beside the one there is. */
+const upgradeMs = 60_000
 
 /**
  * The proxy's control socket as an Edge. It connects by itself, again and again. What was asked when a connection broke is asked
@@ -65,6 +67,7 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
       const all = await call({ verb: 'metrics', ...(app === undefined ? {} : { app }) })
       return Array.isArray(all) ? all : []
     },
+    upgrade: async () => upgradeOf(await call({ verb: 'upgrade' }, upgradeMs)),
     stats: async () => statsOf(await call({ verb: 'stats' })),
     onConnect: line.onConnect,
     close: line.close,
@@ -193,6 +196,16 @@ function speak(socket: Socket): Connection {
 
 function away(sentence: string): UserError {
   return new UserError('proxy-away', sentence, 'See whether it runs: systemctl status davit-proxy')
+}
+
+function upgradeOf(value: unknown): { was: number; pid: number } {
+  const { was, pid, failed } = objectOf(value, 'upgrade')
+  if (failed === undefined) return { was: Number(was), pid: Number(pid) }
+  throw new UserError(
+    'upgrade-failed',
+    `The proxy is the one before: ${failed}.`,
+    'It serves on. Its log says more.',
+  )
 }
 
 function countsOf(value: unknown): ReadonlyMap<number, ReleaseCounts> {

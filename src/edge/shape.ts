@@ -59,6 +59,8 @@ export function requestOf(value: unknown): Framed<Request> {
       return { id, verb: 'metrics', ...(message.app === undefined ? {} : { app: appOf(message.app) }) }
     case 'stats':
       return { id, verb: 'stats' }
+    case 'upgrade':
+      return { id, verb: 'upgrade' }
     default:
       throw new Error('the verb is unknown')
   }

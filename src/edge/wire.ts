@@ -51,6 +51,8 @@ export type Request =
   /** What was counted lately, of one app or of all. */
   | { readonly verb: 'metrics'; readonly app?: string }
   | { readonly verb: 'stats' }
+  /** The program that is installed now takes the proxy's place. Answered when all of it serves, or with why it does not. */
+  | { readonly verb: 'upgrade' }
 
 /** What counts for the whole instance, whatever the app. */
 export interface EdgeOptions {
@@ -91,6 +93,9 @@ export interface Crossing {
   readonly byRelease: Readonly<Record<string, number>>
 }
 
+/** Process ids; or in words, why the proxy is the one before. */
+export type Upgrade = { readonly was: number; readonly pid: number } | { readonly failed: string }
+
 export interface Stats {
   readonly workers: number
   readonly requests: number
@@ -130,6 +135,8 @@ export interface Edge {
   /** Of one app or of all: what it was asked lately. An app that was asked nothing is not among them. */
   metrics(app?: string): Promise<readonly AppMetrics[]>
   stats(): Promise<Stats>
+  /** UserError `upgrade-failed`: the proxy is the one before. */
+  upgrade(): Promise<{ readonly was: number; readonly pid: number }>
   /** Called at every (re)connection, so that the whole table is told again. */
   onConnect(listener: () => void): void
   close(): void

@@ -205,6 +205,8 @@ export interface Core extends PluginCore {
     log(app: AppName | undefined, form: TrafficForm, options: TrafficOptions): AsyncIterable<string>
     /** What an app, or each, was asked lately. An app that was asked nothing is not among them. */
     metrics(app: AppName | undefined): Promise<readonly AppMetrics[]>
+    /** The proxy's program as it is installed now takes the place of the running one. Answers their processes. UserError `upgrade-failed`. */
+    upgrade(): Promise<{ readonly was: number; readonly pid: number }>
   }
   readonly repository: {
     /** What is pushed to it is deployed; undefined before the first push unless set. */

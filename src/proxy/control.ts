@@ -8,6 +8,8 @@ import { messageOf, UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 
 export type Verb = Exclude<Request, { verb: 'hello' }>
+/** All but what is for the first process alone. */
+export type WorkersVerb = Exclude<Verb, { verb: 'upgrade' }>
 
 export interface Control {
   close(): Promise<void>
@@ -39,7 +41,8 @@ export async function openControl(
   await chmod(path, 0o660)
   return {
     close: async () => {
-      for (const socket of sockets) socket.destroy()
+      // An answer that is on its way gets there.
+      for (const socket of sockets) socket.destroySoon()
       await new Promise(resolve => server.close(resolve))
     },
   }

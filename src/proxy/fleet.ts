@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { getCompileCacheDir } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { keep } from '../keep.ts'
 import type { Logger } from '../log.ts'
 import { plainEnv } from '../settings.ts'
+import { compiledEnv } from './compiled.ts'
 import type { Ledger } from './ledger.ts'
 import type { Limits } from './limits.ts'
 import type { Order, WorkerSays } from './orders.ts'
@@ -13,15 +14,23 @@ import type { HeldSockets } from './sockets.ts'
 export interface Fleet {
   /** Resolves when the first worker takes requests. */
   readonly ready: Promise<void>
+  /** When all have started, and wait for `begin`. */
+  readonly awake: Promise<void>
+  /** When all take requests. */
+  readonly whole: Promise<void>
   /** Tells every worker; answers what they said. One that does not answer in time is replaced, and counts as having done it. */
   ask(order: Order, options?: { withinMs: number }): Promise<unknown[]>
   /** How many serve. */
   size(): number
   stop(): Promise<void>
+  /** Takes no more connections, one worker after the other, and lets clients find their way to others. */
+  retire(): Promise<void>
 }
 
 export interface FleetOptions {
   readonly workers: number
+  /** Nobody serves before this. */
+  readonly begin: Promise<void>
   readonly sockets: HeldSockets
   readonly limits: Limits
   /** What is in force now, for a worker that begins. */
@@ -34,11 +43,15 @@ export interface FleetOptions {
 /** Long enough for a healthy worker on a machine that has too much to do: whoever is killed takes its requests along. */
 export const answerMs = 3_000
 const startMs = 15_000
+/** So that not all clients come anew at once. */
+const betweenMs = 250
 
 /** Workers on the same inherited sockets, each kept running. */
-export function openFleet({ workers, sockets, limits, state, ledger, log }: FleetOptions): Fleet {
+export function openFleet({ workers, begin, sockets, limits, state, ledger, log }: FleetOptions): Fleet {
   const members = new Set<Member>()
   const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
+  const awake = countdown(workers)
+  const whole = countdown(workers)
 
   const { http, https } = sockets
   const fds = https ? [http.fd, https.fd] : [http.fd]
@@ -55,9 +68,12 @@ export function openFleet({ workers, sockets, limits, state, ledger, log }: Flee
       if (words !== 'awake') {
         return 'report' in words ? ledger.hear(child.pid!, words.report) : member.hear(words)
       }
+      awake.one()
+      await begin
       members.add(member)
       await member.ask({ verb: 'start', http: 3, https: https && 4, ...state(), limits }, startMs)
       isReady()
+      whole.one()
     })
     child.once('exit', () => {
       members.delete(member)
@@ -66,25 +82,37 @@ export function openFleet({ workers, sockets, limits, state, ledger, log }: Flee
     return child
   }
 
+  const ask: Fleet['ask'] = async (order, { withinMs } = { withinMs: answerMs }) => {
+    const answers = await Promise.all([...members].map(member => member.ask(order, withinMs)))
+    return answers.filter(answer => answer !== gone)
+  }
   const patience = { firstMs: 100, longestMs: 2_000, steadyMs: 30_000, log }
   const kept = Array.from({ length: workers }, (_, at) => keep(`worker ${at + 1}`, start, patience))
   return {
     ready,
-    ask: async (order, { withinMs } = { withinMs: answerMs }) => {
-      const answers = await Promise.all([...members].map(member => member.ask(order, withinMs)))
-      return answers.filter(answer => answer !== gone)
-    },
+    awake: awake.done,
+    whole: whole.done,
+    ask,
     size: () => members.size,
     stop: async () => {
       await Promise.all(kept.map(worker => worker.stop({ graceMs: limits.stopMs + 2000 })))
     },
+    retire: async () => {
+      await ask({ verb: 'retire' })
+      const ended: Promise<void>[] = []
+      for (const worker of kept) {
+        ended.push(worker.stop({ graceMs: limits.retireMs + 5_000 }))
+        await pause(betweenMs)
+      }
+      await Promise.all(ended)
+    },
   }
 }
 
-/** Workers find the program compiled where we do; Node's answer is a folder of its own below the one it was told. */
-function compiledEnv(): Record<string, string> {
-  const folder = getCompileCacheDir()
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) }
+function countdown(count: number): { one(): void; readonly done: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let left = count
+  return { one: () => void (--left <= 0 && resolve()), done: promise }
 }
 
 interface Member {

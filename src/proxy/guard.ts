@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import type { Limits } from './limits.ts'
 import { networkOf } from './trust.ts'
@@ -12,6 +13,8 @@ export interface Guard {
   watch(visitor: Visitor, limits: Limits): void
   /** Connections that are open. */
   open(): number
+  /** Settles when none is, or after so long. */
+  empty(timeoutMs: number): Promise<void>
   stop(): void
 }
 
@@ -25,6 +28,7 @@ interface Counts {
 }
 
 const sweepMs = 1_000
+const lookMs = 50
 
 export function openGuard(limits: Limits, isTrusted: (address: string) => boolean = () => false): Guard {
   const byAddress = new Map<string, number>()
@@ -65,6 +69,10 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
       visitor.onClose(() => watched.delete(visitor))
     },
     open: () => connections,
+    async empty(timeoutMs) {
+      for (const until = performance.now() + timeoutMs; connections > 0 && performance.now() < until; )
+        await pause(lookMs)
+    },
     stop: () => clearInterval(timer),
   }
 }

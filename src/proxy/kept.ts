@@ -8,6 +8,8 @@ export type Part = 'routes' | 'certificates' | 'options'
 export interface Kept {
   /** Settles when these have been tried, taken or not. */
   keep(parts: readonly Part[]): Promise<void>
+  /** Something of it is not on the disk. */
+  owes(): boolean
   /** Tries once more what is still owed. */
   close(): Promise<void>
 }
@@ -57,6 +59,7 @@ export function keepOnDisk(
   }
   return {
     keep,
+    owes: () => owed.size > 0,
     async close() {
       if (owed.size > 0) await keep([])
       clearTimeout(again)

@@ -20,6 +20,7 @@ export interface Ledger {
   /** What is written down and counted of an app goes where the app goes. */
   follow(order: Verb): void
   recent(app?: string): readonly AppMetrics[]
+  /** Keeps nothing within bounds any more, and gives its address up; it still hears. */
   close(): Promise<void>
 }
 
@@ -28,12 +29,17 @@ export interface LedgerOptions {
   /** Those that there are now. */
   readonly apps: () => ReadonlySet<string>
   readonly workers: () => number
+  /** Before this nobody knows what apps there are. */
+  readonly loaded: Promise<void>
   readonly log: Logger
 }
 
 const tidyMs = 3600 * 1000
 
-export function openLedger(dir: string, { metricsListen, apps, workers, log }: LedgerOptions): Ledger {
+export function openLedger(
+  dir: string,
+  { metricsListen, apps, workers, loaded, log }: LedgerOptions,
+): Ledger {
   const logs = join(dir, 'logs')
   const files = openLogFiles(logs, { log })
   const sums = openSums()
@@ -42,12 +48,14 @@ export function openLedger(dir: string, { metricsListen, apps, workers, log }: L
   const exporter = metricsListen && openExporter(metricsListen, { text, log })
   const tidy = () => void files.tidy(apps())
   const timer = setInterval(tidy, tidyMs).unref()
-  tidy()
+  void loaded.then(tidy)
+  let closed = false
 
   return {
     logs,
     hear(worker, report) {
-      files.wrote(report.wrote)
+      // Another keeps them within bounds by then.
+      if (!closed) files.wrote(report.wrote)
       sums.add(worker, report)
     },
     lose: sums.lose,
@@ -67,6 +75,7 @@ export function openLedger(dir: string, { metricsListen, apps, workers, log }: L
     },
     recent: sums.recent,
     async close() {
+      closed = true
       clearInterval(timer)
       exporter?.close()
       await files.idle()

@@ -19,6 +19,10 @@ export interface Limits {
   readonly bodyBytes: number
   /** For requests in flight when the proxy stops. */
   readonly stopMs: number
+  /** For connections, when another serves in the proxy's place: their clients find their way to it. */
+  readonly retireMs: number
+  /** Of that for WebSockets; then they are closed. */
+  readonly partAfterMs: number
   /** How long a body or an answer may crawl below `leastRate` while the client could do more. */
   readonly patienceMs: number
   /** Bytes per second. */
@@ -42,6 +46,8 @@ export const usualLimits: Limits = {
   // Enough for what people send by a browser. Nothing of it is kept here: a body streams through.
   bodyBytes: 1024 ** 3,
   stopMs: 10_000,
+  retireMs: 30_000,
+  partAfterMs: 5_000,
   patienceMs: 20_000,
   leastRate: 240,
   connections: 20_000,

@@ -20,7 +20,9 @@ export type Order =
     }
   /** From now on session tickets are sealed with these. */
   | { readonly verb: 'tickets'; readonly ticketKeys: string }
-  | Exclude<Request, { verb: 'hello' }>
+  /** Another serves in our place: when you leave, give clients time. */
+  | { readonly verb: 'retire' }
+  | Exclude<Request, { verb: 'hello' | 'upgrade' }>
 
 /** What all workers use alike and nobody else knows. */
 export interface Secrets {

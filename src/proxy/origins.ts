@@ -64,6 +64,11 @@ export function listening(server: net.Server, fd: number): Promise<void> {
   })
 }
 
+export function portOf(server: net.Server): number | undefined {
+  const address = server.address()
+  return typeof address === 'object' ? address?.port : undefined
+}
+
 function endOf({ remoteAddress, remotePort = 0, localPort = 0 }: Socket): End | undefined {
   if (remoteAddress === undefined) return undefined
   return { address: remoteAddress.replace(/^::ffff:(?=\d+\.)/, ''), port: remotePort, localPort }

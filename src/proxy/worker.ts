@@ -8,10 +8,10 @@ import type { Route } from '../types.ts'
 import { openBalance } from './balance.ts'
 import { openCertificates } from './certificates.ts'
 import { drain } from './drain.ts'
-import { openGuard } from './guard.ts'
+import { type Guard, openGuard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, WorkerSays } from './orders.ts'
-import { behindOrigins, listening, openOrigins } from './origins.ts'
+import { behindOrigins, listening, openOrigins, portOf } from './origins.ts'
 import { openPlaces } from './places.ts'
 import { openPorts, type Ports } from './ports.ts'
 import { makeSecureServer, type SecureServer } from './secure.ts'
@@ -53,6 +53,8 @@ function work() {
   const trials = openTrials()
   let serving: Serving | undefined
   let leaving = false
+  let unhurried = false
+  const hurry = Promise.withResolvers<void>()
 
   function heed({ trustedProxies, proxyProtocol }: EdgeOptions) {
     trust = trusting(trustedProxies, origins)
@@ -121,6 +123,9 @@ function work() {
         return trials.counts(order.app)
       case 'crossing':
         return witness.crossing(order.app)
+      case 'retire':
+        unhurried = true
+        return
       case 'stats':
         return traffic.stats()
     }
@@ -167,7 +172,7 @@ function work() {
     })
     const plain = plainly(parts)
     await listening(plain, http)
-    const open = { plain, http2, ports, upstreams, limits }
+    const open = { plain, http2, ports, upstreams, guard: parts.guard, limits }
     if (https === undefined) return { ...open, secure: undefined, httpsPort: undefined }
     const secure = securely(parts)
     await listening(secure.server, https)
@@ -176,7 +181,7 @@ function work() {
 
   /** Takes no more, finishes what it has, then ends; WebSockets end with it. */
   async function leave() {
-    if (leaving) return
+    if (leaving) return hurry.resolve()
     leaving = true
     if (serving) {
       const { plain, secure, http2, limits } = serving
@@ -185,11 +190,20 @@ function work() {
       serving.ports.close()
       const ended = Promise.all(http2.map(each => each.end()))
       await pause(lingerMs)
-      const over = [traffic.quiet(limits.stopMs), traffic.part(partMs), ended]
-      await Promise.race([Promise.all(over), pause(limits.stopMs)])
+      const over = unhurried
+        ? letGo(serving)
+        : Promise.all([traffic.quiet(limits.stopMs), traffic.part(partMs), ended])
+      await Promise.race([over, pause(unhurried ? limits.retireMs : limits.stopMs), hurry.promise])
     }
     await witness.close()
     process.exit(0)
+  }
+
+  /** Each connection ends with its next answer; WebSockets are closed after a while. */
+  async function letGo({ guard, limits }: Serving) {
+    await guard.empty(limits.partAfterMs)
+    await traffic.part(partMs)
+    await guard.empty(limits.retireMs)
   }
 
   process.on('message', ({ id, order }: SentOrder) => {
@@ -218,12 +232,8 @@ interface Serving {
   readonly http2: readonly Server2[]
   readonly ports: Ports
   readonly upstreams: Upstreams
+  readonly guard: Guard
   readonly limits: Limits
-}
-
-function portOf(server: Server): number | undefined {
-  const address = server.address()
-  return typeof address === 'object' ? address?.port : undefined
 }
 
 /** Settles when it is on its way. The primary may be gone: `disconnect` says so. */

@@ -190,6 +190,7 @@ function listeningEdge(
     resume: async () => undefined,
     crossing: async () => ({ requests: 0, lost: 0, errors: 0, slowestMs: 0, underWay: 0, byRelease: {} }),
     metrics: async () => [],
+    upgrade: async () => ({ was: 1, pid: 2 }),
     stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
     onConnect: () => undefined,
     close: () => undefined,

@@ -11,7 +11,9 @@ import { up, whenSupervisorGoes } from '../../src/up.ts'
 async function house([command, ...flags]: readonly string[]) {
   const settings = readSettings(flags)
   if (command === 'up') return up(settings, { log: pino({ level: 'info' }), program: import.meta.filename })
-  if (command === 'proxy') return proxy(settings)
+  if (command === 'proxy') {
+    return proxy(settings, { command: () => [process.execPath, import.meta.filename, 'proxy'] })
+  }
   const server = net.createServer(socket =>
     socket.end(
       `${process.pid} ${process.getuid!()} ${process.getgroups!()} ${settings.home} ${settings.httpsListen?.port}\n`,

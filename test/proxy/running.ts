@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import pino from 'pino'
 import type { Test } from 'tap'
@@ -47,8 +48,21 @@ export async function running(
     await once(child, 'exit')
   }
 
+  /** The one that serves now, which may have taken the place of the first. */
+  const serving = async () => Number(await readFile(join(home, 'proxy/proxy.pid'), 'utf8').catch(() => 0))
+
+  async function stopSuccessor() {
+    const pid = await serving()
+    if (pid === 0 || pid === child.pid || !(await isAlive(pid))) return
+    process.kill(pid, 'SIGTERM')
+    while (await isAlive(pid)) await pause(20)
+  }
+
   start()
-  t.teardown(() => stop())
+  t.teardown(async () => {
+    await stopSuccessor()
+    await stop()
+  })
   return {
     data: home,
     port: socket.port,
@@ -56,6 +70,7 @@ export async function running(
     start,
     stop,
     pid: () => child.pid!,
+    serving,
     /** Resolves when the log says so. */
     says: async (pattern: RegExp) => {
       while (!pattern.test(output)) await once(child.stdout!, 'data')

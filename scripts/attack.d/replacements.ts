@@ -1,0 +1,92 @@
+import http from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
+
+export interface Fates {
+  readonly answered: number
+  /** Of them, on connections that had answered before. */
+  readonly kept: number
+  /** What became of the others, in words, and of how many. */
+  readonly lost: ReadonlyMap<string, number>
+  readonly slowestMs: number
+  /** Per second, as it came about. */
+  readonly rate: number
+}
+
+const turnMs = 10
+
+/** Asks for a page so often, one time on a new connection, the next on one of many that are kept. `end` waits for what is under way. */
+export function askAllTheTime(port: number, { perSecond }: { perSecond: number }) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 64, scheduling: 'fifo' })
+  const lost = new Map<string, number>()
+  const asking = new Set<Promise<void>>()
+  const began = performance.now()
+  const counts = { answered: 0, kept: 0, asked: 0, slowestMs: 0 }
+
+  const one = async (fresh: boolean) => {
+    const since = performance.now()
+    const fate = await ask(port, fresh ? undefined : agent)
+    if (fate.why !== undefined) return void lost.set(fate.why, (lost.get(fate.why) ?? 0) + 1)
+    counts.answered++
+    if (fate.reused) counts.kept++
+    counts.slowestMs = Math.max(counts.slowestMs, Math.round(performance.now() - since))
+  }
+  const timer = setInterval(() => {
+    const due = ((performance.now() - began) * perSecond) / 1000
+    while (counts.asked < due) {
+      const asked = one(counts.asked++ % 2 === 0)
+      asking.add(asked)
+      void asked.finally(() => asking.delete(asked))
+    }
+  }, turnMs)
+
+  return {
+    answered: () => counts.answered,
+    async end(): Promise<Fates> {
+      clearInterval(timer)
+      const rate = Math.round((counts.asked * 1000) / (performance.now() - began))
+      await Promise.all(asking)
+      agent.destroy()
+      return { answered: counts.answered, kept: counts.kept, lost, slowestMs: counts.slowestMs, rate }
+    },
+  }
+}
+
+interface Fate {
+  readonly reused: boolean
+  readonly why?: string
+}
+
+function ask(port: number, agent: http.Agent | undefined): Promise<Fate> {
+  return new Promise(resolve => {
+    const req = http.get(
+      { port, host: '127.0.0.1', headers: { host: 'shop.test' }, agent: agent ?? false, timeout: 30_000 },
+      res => {
+        res.resume()
+        res.on('end', () => tell(res.statusCode === 200 ? undefined : `status ${res.statusCode}`))
+        res.on('close', () => tell('half of an answer'))
+      },
+    )
+    const tell = (why: string | undefined) =>
+      resolve({ reused: req.reusedSocket, ...(why === undefined ? {} : { why }) })
+    req.on('timeout', () => req.destroy(Object.assign(new Error('late'), { code: 'late' })))
+    req.on('error', (error: NodeJS.ErrnoException) => tell(error.code ?? error.message))
+  })
+}
+
+export interface Replacing {
+  readonly times: number
+  /** Answers the process that serves from now on. */
+  readonly upgrade: () => Promise<{ readonly pid: number }>
+  readonly betweenMs: number
+  readonly say: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+export async function replaceAgainAndAgain({ times, upgrade, betweenMs, say, signal }: Replacing) {
+  for (let n = 1; n <= times && !signal.aborted; n++) {
+    const began = performance.now()
+    const { pid } = await upgrade()
+    say(`${String(n).padStart(4)} process ${pid} serves after ${Math.round(performance.now() - began)} ms`)
+    await pause(betweenMs, undefined, { signal }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,69 @@
+import type { Request } from '../edge/wire.ts'
+import type { Settings } from '../settings.ts'
+
+/** The proxy that has started this one, to be replaced by it. */
+export interface Predecessor {
+  /** Resolves when what it knows is on the disk, and stays so. */
+  readonly begin: Promise<void>
+  /** Resolves when the control socket is free. */
+  readonly over: Promise<void>
+  /** awake: all workers wait for what there is to know · serving: all take requests. */
+  say(state: 'awake' | 'serving'): void
+  /** Has its workers, while there are any, wait for what they have under way at these upstreams. Answers how many they had to end. */
+  drain(request: Drain): Promise<number>
+}
+
+export type Drain = Request & { verb: 'drain' }
+
+/** What the two say to each other, over the channel between a process and the one that started it. */
+export type ToSuccessor =
+  | { readonly told: 'begin' | 'over' }
+  | { readonly drained: number; readonly id: number }
+export type ToPredecessor =
+  | { readonly state: 'awake' | 'serving' }
+  | { readonly failed: string }
+  | { readonly drain: Drain; readonly id: number }
+
+/** Undefined for a proxy that was started in the usual way. It ends with a predecessor that is gone before it has said `begin`. */
+export function findPredecessor({ succeeds }: Pick<Settings, 'succeeds'>): Predecessor | undefined {
+  if (!succeeds || !process.send) return undefined
+  const begin = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<void>()
+  const drains = new Map<number, (ended: number) => void>()
+  let begun = false
+  let last = 0
+  process.on('message', (words: ToSuccessor) => {
+    if ('drained' in words) return drains.get(words.id)?.(words.drained)
+    if (words.told === 'over') return over.resolve()
+    begun = true
+    begin.resolve()
+  })
+  process.on('disconnect', () => {
+    if (!begun) process.exit(1)
+    over.resolve()
+    for (const settle of drains.values()) settle(0)
+  })
+  const say = (words: ToPredecessor) => void (process.connected && process.send?.(words, () => undefined))
+  return {
+    begin: begin.promise,
+    over: over.promise,
+    say: state => say({ state }),
+    async drain(request) {
+      if (!process.connected) return 0
+      const id = ++last
+      const { promise, resolve } = Promise.withResolvers<number>()
+      drains.set(id, resolve)
+      say({ drain: request, id })
+      return promise.finally(() => drains.delete(id))
+    },
+  }
+}
+
+/** Tells a predecessor, where there is one, why nothing comes of it. */
+export function tellFailure(why: string, { succeeds }: Pick<Settings, 'succeeds'>): Promise<void> {
+  return new Promise(resolve => {
+    if (succeeds && process.send)
+      process.send({ failed: why } satisfies ToPredecessor, undefined, undefined, () => resolve())
+    else resolve()
+  })
+}
