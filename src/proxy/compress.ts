@@ -159,7 +159,8 @@ function acceptedBy({ fields }: Visitor): string {
 }
 
 /** Whether it may become smaller; most answers are passed on without more ado. */
-export function isCodable(status: number, fields: readonly string[]): boolean {
+export function isCodable(status: number, fields: readonly string[], length?: number): boolean {
+  if (length !== undefined && length < leastBytes) return false
   return lengthToCode(status, fields) !== 'not'
 }
 

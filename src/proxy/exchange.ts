@@ -79,7 +79,7 @@ export class Answer implements Exchange {
     this.whole = length
     try {
       const all = dress ? dress(status, fields, asked) : fields
-      const visitor = compress && isCodable(status, all) ? compress(this.visitor) : this.visitor
+      const visitor = compress && isCodable(status, all, length) ? compress(this.visitor) : this.visitor
       this.visitor = visitor
       // An announcement is taken at its word: where there is none, none are waited for.
       visitor.begin(status, reason, all, { trailers, clean: dress === undefined })

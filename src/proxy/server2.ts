@@ -97,7 +97,7 @@ function attend(session: ServerHttp2Session, { socket, parts, scheme }: Attendin
     setTimeout(() => socket.destroy(), lastWordMs).unref()
   })
   session.on('stream', (stream: ServerHttp2Stream, _head, _flags, raw: unknown) => {
-    stream.on('error', () => undefined)
+    stream.on('error', forget)
     // A client may have left before we hear of it.
     if (stream.closed || stream.destroyed) return spend('reset')
     open++
@@ -105,7 +105,9 @@ function attend(session: ServerHttp2Session, { socket, parts, scheme }: Attendin
       open--
       if (stream.aborted) spend('reset')
     })
-    stream.setTimeout(streamIdleMs, () => stream.destroy(new Error('it is quiet')))
+    // Given with the time, it would be wrapped for each stream.
+    stream.on('timeout', giveUp)
+    stream.setTimeout(streamIdleMs)
     if (++served >= requestsPerConnection * streams) session.close()
     try {
       serve(new Visitor2(stream, raw as string[], peer, scheme), parts)
@@ -114,6 +116,12 @@ function attend(session: ServerHttp2Session, { socket, parts, scheme }: Attendin
       stream.destroy(new Error('a bug'))
     }
   })
+}
+
+const forget = () => undefined
+
+function giveUp(this: ServerHttp2Stream): void {
+  this.destroy(new Error('it is quiet'))
 }
 
 const lastWordMs = 5_000
