@@ -10,7 +10,7 @@ import { createJobs } from './clock/jobs.ts'
 import { commands } from './commands/index.ts'
 import { createCore } from './core/core.ts'
 import { createEvents } from './core/events.ts'
-import { takeUpFault, watchFaults } from './core/faults.ts'
+import { noteStarts, takeUpFault, tellOff, watchFaults } from './core/faults.ts'
 import { kvOf } from './core/kv.ts'
 import { createOperations } from './core/operations.ts'
 import { executablesOf, placesOf, sweepPlugins } from './core/plugin-places.ts'
@@ -80,6 +80,7 @@ export async function serve(
       log,
       signal,
       fault: (name, reason) => tellOff(name, reason, rooms),
+      starting: noteStarts({ settings, log }),
       changed: members => {
         rooms.jobs.follow(members)
         rooms.routes.follow(members)
@@ -133,11 +134,6 @@ export async function serve(
     store.close()
     rmSync(pidFile, { force: true })
   }
-}
-
-function tellOff(plugin: string, reason: string, { events }: Pick<Rooms, 'events'>): void {
-  const text = `The plugin ${plugin} is off: ${reason}.`
-  events.tell({ kind: 'plugin-off', level: 'error', text, data: { plugin, reason } })
 }
 
 /** On a full disk Davit starts all the same. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,6 +18,8 @@ import { openSandbox, type Sandbox } from '../../test/e2e/sandbox.ts'
 import { median, outcomeTable, takeTurns, timed } from './turns.ts'
 
 const parts = ['calls', 'programs', 'list']
+/** What is to be taken away on Ctrl-C. */
+const told: (() => Promise<unknown>)[] = []
 const app: App = { id: 1, name: 'shop' as AppName, createdAt: new Date(), retired: false }
 const { signal } = new AbortController()
 
@@ -125,6 +127,7 @@ const installed = 50
 
 async function listing(rounds: number): Promise<void> {
   const boxes: (Sandbox & { close(): Promise<void> })[] = []
+  told.push(() => Promise.all(boxes.splice(0).map(box => box.close())))
   try {
     boxes.push(await openSandbox(), await openSandbox())
     const [full, empty] = [boxes[0]!, boxes[1]!]
@@ -134,6 +137,7 @@ async function listing(rounds: number): Promise<void> {
       const { code, stderr } = await box.ssh('apps:list')
       if (code !== 0) throw new Error(stderr)
     }
+    const before = [await cpuOf(full), await cpuOf(empty)]
     const outcome = await takeTurns({
       what: `apps:list, ${installed} plugins more`,
       target: 1.05,
@@ -141,12 +145,24 @@ async function listing(rounds: number): Promise<void> {
       davit: () => timed(() => list(full)),
       beside: () => timed(() => list(empty)),
     })
+    const after = [await cpuOf(full), await cpuOf(empty)]
+    const [one, other] = after.map((ms, side) => (ms - before[side]!) / (rounds * 4 + 2)) as [number, number]
     console.log(
       `${outcomeTable([outcome])}\nBeside: the same on a Davit with its own plugins only. Every connection is new.`,
     )
+    console.log(
+      `The daemon's CPU a command: ${one.toFixed(2)} and ${other.toFixed(2)} ms, ratio ${(one / other).toFixed(3)}`,
+    )
   } finally {
-    for (const box of boxes) await box.close()
+    await Promise.all(boxes.splice(0).map(box => box.close()))
   }
+}
+
+/** Milliseconds so far; the kernel counts in hundredths of a second (proc(5), fields 14 and 15 of stat). */
+async function cpuOf(box: Sandbox): Promise<number> {
+  const stat = await readFile(`/proc/${await box.daemonPid()}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 async function install(box: Sandbox, at: number): Promise<void> {
@@ -174,5 +190,10 @@ const { values } = parseArgs({
 const only = new Set(values.only.split(','))
 const strange = [...only].find(part => !parts.includes(part))
 if (strange !== undefined) throw new Error(`${strange} is none of: ${parts.join(', ')}`)
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.on(signal, () => Promise.all(told.map(each => each())).finally(() => process.exit(code)))
 await bench(only, Number(values.rounds))
 process.exit(0)

@@ -49,22 +49,57 @@ export function watchFaults(rooms: Watching): Watchdog {
 
 /** What ended the last daemon, before any plugin is read: the plugin at fault stays off. */
 export function takeUpFault(rooms: Pick<Watching, 'settings' | 'store' | 'log'>): Fault | undefined {
-  const fault = lastFault(rooms)
+  const fault = lastFault(rooms) ?? lastStart(rooms)
   if (!fault) return undefined
   rooms.log.error({ ...fault }, 'the last daemon was ended')
   if (fault.plugin !== undefined) rooms.store.plugins.fault(fault.plugin, fault.reason)
-  rmSync(faultFile(rooms), { force: true })
+  for (const file of [faultFile(rooms), startFile(rooms)]) rmSync(file, { force: true })
   return fault
 }
 
+/** How often a daemon may end while it starts a plugin: the next one leaves that plugin off. */
+const mostStarts = 3
+
+interface Start {
+  readonly plugin: string
+  /** Which try it is, when the daemons before ended at the same plugin. */
+  readonly times: number
+}
+
+/** Notes which plugin is being started, for the daemon after one that did not outlive it. */
+export function noteStarts(rooms: Pick<Rooms, 'settings' | 'log'>): (plugin: string | undefined) => void {
+  const last = read<Start>(startFile(rooms), rooms)
+  return plugin => {
+    if (plugin === undefined) return rmSync(startFile(rooms), { force: true })
+    const times = last?.plugin === plugin ? last.times + 1 : 1
+    writeFileSync(startFile(rooms), JSON.stringify({ plugin, times } satisfies Start), { mode: 0o600 })
+  }
+}
+
+function lastStart(rooms: Pick<Watching, 'settings' | 'log'>): Fault | undefined {
+  const last = read<Start>(startFile(rooms), rooms)
+  if (!last || last.times < mostStarts) return undefined
+  const reason = `the daemon ended ${last.times} times in a row while it was being started`
+  return { plugin: last.plugin, reason, stack: [] }
+}
+
 function lastFault(rooms: Pick<Watching, 'settings' | 'log'>): Fault | undefined {
+  return read<Fault>(faultFile(rooms), rooms)
+}
+
+function read<T>(file: string, { log }: Pick<Watching, 'log'>): T | undefined {
   try {
-    return JSON.parse(readFileSync(faultFile(rooms), 'utf8')) as Fault
+    return JSON.parse(readFileSync(file, 'utf8')) as T
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'ENOENT')
-      rooms.log.error({ err }, 'a fault could not be read')
+    if ((err as NodeJS.ErrnoException).code !== 'ENOENT') log.error({ err, file }, 'a note could not be read')
     return undefined
   }
+}
+
+/** Whoever listens hears that a plugin is off. */
+export function tellOff(plugin: string, reason: string, { events }: Pick<Rooms, 'events'>): void {
+  const text = `The plugin ${plugin} is off: ${reason}.`
+  events.tell({ kind: 'plugin-off', level: 'error', text, data: { plugin, reason } })
 }
 
 function note(fault: Fault, rooms: Pick<Watching, 'settings'>): void {
@@ -73,4 +108,8 @@ function note(fault: Fault, rooms: Pick<Watching, 'settings'>): void {
 
 function faultFile(rooms: Pick<Rooms, 'settings'>): string {
   return pluginFolder(rooms, 'fault.json')
+}
+
+function startFile(rooms: Pick<Rooms, 'settings'>): string {
+  return pluginFolder(rooms, 'starting.json')
 }

@@ -59,6 +59,8 @@ export interface RosterOptions {
   readonly signal: AbortSignal
   /** Told when a plugin has gone off without having been asked to, or could not come on. */
   readonly fault?: (name: string, reason: string) => void
+  /** Told which plugin is being read or started now, when Davit starts; undefined: none. */
+  readonly starting?: (name: string | undefined) => void
   /** Told whenever plugins have come or gone. */
   readonly changed?: (members: readonly Member[]) => void
 }
@@ -72,7 +74,7 @@ interface Entry {
 }
 
 export function openRoster(options: RosterOptions): Roster {
-  const { log, commands, fault = () => undefined, changed = () => undefined } = options
+  const { log, commands, fault = nothing, changed = nothing, starting = nothing } = options
   const read = createReader(options.executables)
   const entries = new Map<string, Entry>()
   const given: { core?: CoreOf } = {}
@@ -115,6 +117,7 @@ export function openRoster(options: RosterOptions): Roster {
       const { place, plugin } = next
       const shift = openShift(plugin!, contextOf(place.name, options, given.core!))
       try {
+        starting(place.name)
         await shift.start()
         set(place.name, { shift })
       } catch (error) {
@@ -140,6 +143,7 @@ export function openRoster(options: RosterOptions): Roster {
         given.core = core
         for (const { off, ...place } of places) {
           const twice = entries.has(place.name)
+          starting(place.name)
           if (twice) log.error({ plugin: place.name }, 'there is another plugin of that name')
           else
             entries.set(place.name, { place, ...(off === undefined ? resultOf(await read(place)) : { off }) })
@@ -147,6 +151,7 @@ export function openRoster(options: RosterOptions): Roster {
         for (const { place, off } of entries.values())
           if (off !== undefined) log.error({ plugin: place.name, reason: off }, 'a plugin is off')
         await bringOn()
+        starting(undefined)
       }),
     admit: place =>
       inTurn(async () => {
@@ -196,6 +201,8 @@ export function openRoster(options: RosterOptions): Roster {
       }),
   }
 }
+
+function nothing(): void {}
 
 function arrangeAll(entries: ReadonlyMap<string, Entry>, commands: readonly string[]): Arranged {
   const all = [...entries.values()]
