@@ -44,7 +44,10 @@ t.test('everything that an app may have set passes', async t => {
     health: '/up',
     canary: { percent: 5, release: 8, upstreams: {} },
     log: 'off',
-    mounts: { '/static': { files: '/srv/static' }, '/hook': { plugin: 'hook' } },
+    mounts: {
+      '/static': { files: '/srv/static' },
+      '/hook': { plugin: 'hook', socket: '/srv/http.sock', open: true },
+    },
     ports: { 9000: { scheme: 'tcp', upstreams: {} } },
   }
   t.same(routesOf([whole]), [whole])
@@ -75,6 +78,8 @@ t.test('what an app may not have set, throws', async t => {
     { canary: { percent: 101, release: 1, upstreams: {} } },
     { log: 'xml' },
     { mounts: { '/x': { files: 'relative' } } },
+    { mounts: { '/x': { plugin: 'x' } } },
+    { mounts: { '/x': { plugin: 'x', socket: '/s', open: 1 } } },
     { ports: { 0: { scheme: 'tcp', upstreams: {} } } },
     { ports: { 1: { scheme: 'udp', upstreams: {} } } },
   ]
