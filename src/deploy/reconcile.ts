@@ -6,6 +6,7 @@ import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
 import { isStopped } from './deploy.ts'
 import { ensureShared, sharedIn, sharedLabel } from './joint-network.ts'
+import { createLoops, type Loops, tellLoop } from './loops.ts'
 import { ensureNetwork } from './network.ts'
 import { createPauses, type Pauses } from './pauses.ts'
 import { engineForm } from './rollout.ts'
@@ -25,8 +26,9 @@ const together = 4
 export function createReconciler(rooms: Rooms): Reconciler {
   const { signal } = rooms
   const pauses = createPauses()
+  const loops = createLoops()
   // What visitors wait for does not wait for the rest, which takes its time.
-  const apps = createRounds(() => quietly(() => bringBackAll(rooms, pauses), rooms), {
+  const apps = createRounds(() => quietly(() => bringBackAll({ pauses, loops }, rooms), rooms), {
     longestMs: everyMs,
     next: pauses.next,
     signal,
@@ -83,11 +85,18 @@ async function tidyUp(rooms: Rooms): Promise<boolean> {
   })
 }
 
-async function bringBackAll(rooms: Rooms, pauses: Pauses): Promise<boolean> {
+interface Memory {
+  readonly pauses: Pauses
+  readonly loops: Loops
+}
+
+async function bringBackAll(memory: Memory, rooms: Rooms): Promise<boolean> {
   const infos = await rooms.engine.containers(instanceLabels(rooms))
-  pauses.keepOnly(new Set(rooms.store.containers.list().map(each => each.name)))
+  const names = new Set(rooms.store.containers.list().map(each => each.name))
+  memory.pauses.keepOnly(names)
+  memory.loops.keepOnly(names)
   return eachApp(rooms, async app => {
-    if (!app.retired) await reconcileApp(app, infos, pauses, rooms)
+    if (!app.retired) await reconcileApp(app, infos, memory, rooms)
   })
 }
 
@@ -114,7 +123,7 @@ async function eachApp(rooms: Rooms, work: (app: App) => Promise<void>): Promise
 async function reconcileApp(
   app: App,
   infos: readonly ContainerInfo[],
-  pauses: Pauses,
+  { pauses, loops }: Memory,
   rooms: Rooms,
 ): Promise<void> {
   await ensureRepository(app, rooms)
@@ -124,8 +133,10 @@ async function reconcileApp(
     // The list is older than a rollout that went live since.
     const info = serves(listed, container, rooms) ? listed : await rooms.engine.inspect(container.name)
     if (!wantedOf(app, rooms).some(each => each.id === container.id)) continue
+    if (info && loops.seen(container.name, info.restarts)) tellLoop(container, info, rooms)
     if (serves(info, container, rooms)) pauses.runs(container.name, info.startedAt)
     else if (pauses.due(container.name)) {
+      if (info) loops.again(container.name)
       if (!(await bringBack(container, info, rooms))) pauses.wait(container.name)
       else if (isTakenAway(info)) pauses.forget(container.name)
     }

@@ -2,6 +2,7 @@ import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { Job } from '../plugin/define.ts'
 import type { Upkeep } from '../plugin/terms.ts'
 import type { AppName } from '../types.ts'
+import { createDiskWatch } from './disk.ts'
 import { collectImages, removeUntagged } from './image.ts'
 
 /** By the clock at a quiet hour, and not at the full one, when everything else runs. A day of builds may add more to the cache than a disk has. */
@@ -17,6 +18,12 @@ export const upkeepJobs = (rooms: Rooms): readonly Job[] => [
     about: 'Keeps the cache of builds within its bounds',
     schedule: '13 * * * *',
     run: async () => void (await upkeepOfCache(rooms)),
+  },
+  {
+    name: 'disk',
+    about: 'Tells when the disk of Davit and its apps gets full',
+    schedule: '*/10 * * * *',
+    run: createDiskWatch(rooms),
   },
 ]
 
