@@ -88,6 +88,7 @@ async function putIn(copy: Copy, call: Call, rooms: Rooms): Promise<Installed> {
   }
   const before = store.plugins.find(name)?.installed
   const isSame = before?.commit === commit
+  const old = roster.find(name)
   if (isSame && roster.find(name)?.off === undefined) {
     store.plugins.put(name, copy)
     return { plugin: factsOf(standingOf(name, rooms), rooms), was: 'as-before' }
@@ -106,6 +107,7 @@ async function putIn(copy: Copy, call: Call, rooms: Rooms): Promise<Installed> {
     throw error
   }
   crashAt('plugin:recorded', settings)
+  await tellRoutes([old, roster.find(name)], call, rooms)
   tell('plugin-on', `The plugin ${name} is on, at ${commit.slice(0, 10)}.`, { name, call }, rooms)
   return {
     plugin: factsOf(standingOf(name, rooms), rooms),
@@ -125,10 +127,12 @@ async function uninstall(name: string, call: Call, rooms: Rooms): Promise<void> 
       'Take it out of use there first.',
     )
   const { commit } = installedOf(name, rooms)
+  const old = roster.find(name)
   store.plugins.remove(name)
   crashAt('plugin:removed', settings)
   await roster.forget(name)
   await rm(pluginFolder(rooms, name, commit), { recursive: true, force: true })
+  await tellRoutes([old], call, rooms)
   tell('plugin-off', `The plugin ${name} was uninstalled.`, { name, call }, rooms)
 }
 
@@ -137,6 +141,7 @@ async function enable(name: string, call: Call, rooms: Rooms): Promise<boolean> 
   if (standingOf(name, rooms).off === undefined) return false
   await roster.admit(placesOf(rooms).find(each => each.name === name)!)
   store.plugins.enable(name)
+  await tellRoutes([roster.find(name)], call, rooms)
   tell('plugin-on', `The plugin ${name} is on again.`, { name, call }, rooms)
   return true
 }
@@ -147,8 +152,22 @@ async function disable(name: string, call: Call, rooms: Rooms): Promise<boolean>
   checkNobodyNeeds(name, 'disabled', rooms)
   store.plugins.disable(name)
   await roster.retire(name, 'it is disabled')
+  if (wasOn) await tellRoutes([roster.find(name)], call, rooms)
   if (wasOn) tell('plugin-off', `The plugin ${name} was disabled.`, { name, call }, rooms)
   return wasOn
+}
+
+/** What a plugin makes of routes is in force once it is on, and gone once it is off; an app that depends on it stays as it is. Mounts follow by themselves. */
+async function tellRoutes(
+  changed: readonly (Standing | undefined)[],
+  call: Call,
+  { routes }: Rooms,
+): Promise<void> {
+  const shapes = changed.some(
+    each => each?.hooks.some(hook => /^(?:shapeRoute|findCertificate)$/.test(hook)) || each?.plugin?.mounts,
+  )
+  if (!shapes) return
+  for (const failed of await routes.refreshAll(call)) call.out.warn(failed)
 }
 
 function checkNobodyNeeds(name: string, how: string, { roster }: Rooms): void {

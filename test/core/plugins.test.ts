@@ -7,6 +7,7 @@ import { type Test, t } from 'tap'
 import tar from 'tar-stream'
 
 import { placesOf, sweepPlugins } from '../../src/core/plugin-places.ts'
+import type { Route } from '../../src/types.ts'
 import { desk } from '../cli/desk.ts'
 import { gitServer } from '../git/http.ts'
 
@@ -216,6 +217,30 @@ t.test('a plugin is off while it is disabled, and on again', async t => {
   t.match(await say('apps:create b'), { stdout: /Hello/ })
   for (const verb of ['enable', 'disable', 'uninstall', 'update', 'report'])
     t.match(await say(`plugin:${verb} nowhere`), { code: 1, stderr: /There is no plugin nowhere/ }, verb)
+})
+
+t.test('what a plugin makes of routes comes and goes with it', async t => {
+  const { say, told } = await plugins(t)
+  await say('apps:create shop')
+  await say('domains:add shop shop.test')
+  const header = () => (told.findLast(each => (each as Route).app === 'shop') as Route).headers?.['X-Word']
+  const shaping = (word: string) =>
+    tarOf({
+      'index.ts': module(
+        'hello',
+        `, hooks: { shapeRoute: route => ({ ...route, headers: { 'X-Word': '${word}' } }) }`,
+      ),
+    })
+  await say('plugin:install -', { input: await shaping('one') })
+  t.equal(header(), 'one')
+  await say('plugin:install -', { input: await shaping('two') })
+  t.equal(header(), 'two')
+  await say('plugin:disable hello')
+  t.equal(header(), undefined)
+  await say('plugin:enable hello')
+  t.equal(header(), 'two')
+  await say('plugin:uninstall hello')
+  t.equal(header(), undefined)
 })
 
 t.test('a plugin that others need, or apps depend on, is not uninstalled', async t => {
