@@ -17,7 +17,8 @@ const types: Readonly<Record<string, readonly string[]>> = {
     'Decision',
   ],
   'src/event.ts': ['DavitEvent'],
-  'src/types.ts': ['App', 'Release', 'ContainerSpec'],
+  'src/types.ts': ['App', 'Release'],
+  'src/spec.ts': ['ContainerSpec'],
   'src/source.ts': ['Source', 'StaticBuilder', 'ImageBuilder'],
   'src/route.ts': ['Route', 'Certificate'],
 }

@@ -72,6 +72,7 @@ export function unlessDiskFull(error: unknown, what: string, folder: string): un
   return isDiskFull(error) && !(error instanceof UserError) ? diskFull(what, folder, error) : error
 }
 
+/** What an error says; anything else that was thrown, as text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

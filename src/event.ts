@@ -19,6 +19,7 @@ export interface DavitEvent {
 /** Davit's own kinds; a plugin's begin with its name: `letsencrypt:renewed`. */
 export type EventKind = (typeof eventKinds)[number] | `${string}:${string}`
 
+/** What Davit itself tells of. */
 export const eventKinds = [
   'app-created',
   'app-destroyed',

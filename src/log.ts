@@ -1,5 +1,6 @@
 import pino from 'pino'
 
+/** Of pino: `log.info({ app: app.name }, 'a sentence')`. Never log a secret. */
 export type Logger = pino.Logger
 
 /** Would stay in the memory of every process, and only a terminal needs it. */

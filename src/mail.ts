@@ -1,5 +1,6 @@
 import type { Destination } from './outbound.ts'
 
+/** Who takes letters, and who signs in there. */
 export interface MailServer {
   /** `smtp.example.com:587`; with port 465 the connection begins with TLS, else it is asked for. */
   readonly server: string
@@ -7,6 +8,7 @@ export interface MailServer {
   readonly password?: string
 }
 
+/** Plain text; addresses as `ann@example.com`. */
 export interface Letter {
   readonly from: string
   readonly to: string

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 
 import type { Destination } from './outbound.ts'
 
+/** GET unless told otherwise. Ends with the signal, and after 10 s of silence. */
 export interface OutboundRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
@@ -11,6 +12,7 @@ export interface OutboundRequest {
   readonly signal: AbortSignal
 }
 
+/** What came back, whatever its status. */
 export interface OutboundAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>

@@ -2,9 +2,12 @@ import type { Readable, Writable } from 'node:stream'
 
 /** One word, one thing: the nouns that every room shares. Plain, readonly data. */
 
+/** Now, or in a while. */
 export type Awaitable<T> = T | Promise<T>
 
+/** Checked: lower-case letters and digits, single dots or dashes between, at most 63 characters. See `readAppName`. */
 export type AppName = string & { readonly brand: 'AppName' }
+/** Checked: lower case, punycode; `*.` may stand in front. See `readHostname`. */
 export type Hostname = string & { readonly brand: 'Hostname' }
 
 /** What a container gets, and what a person set: names to values. */
@@ -12,6 +15,7 @@ export type Env = Readonly<Record<string, string>>
 
 // People -------------------------------------------------------------------------------------------------
 
+/** What a person may do at all; plugins may say more (`findAccess`). */
 export type Role = 'admin' | 'deployer' | 'viewer'
 
 /** Who is speaking. `key` is an OpenSSH fingerprint (`SHA256:…`), or `local` for the host's own socket. */
@@ -21,6 +25,7 @@ export interface Identity {
   readonly role: Role
 }
 
+/** What somebody signs in with. */
 export interface Key {
   readonly name: string
   readonly fingerprint: string
@@ -85,6 +90,7 @@ export interface Call {
 
 // Apps ---------------------------------------------------------------------------------------------------
 
+/** What a person named and pushes to. Its number outlives its name. */
 export interface App {
   readonly id: number
   readonly name: AppName
@@ -99,6 +105,7 @@ export type Procfile = Readonly<Record<string, string>>
 /** Process name to how many of it run. */
 export type Formation = Readonly<Record<string, number>>
 
+/** pending: not live yet · superseded: was live, and may be gone back to · failed: was never live. */
 export type ReleaseState = 'pending' | 'live' | 'superseded' | 'failed'
 
 /** Immutable but for its state: image + config + Procfile, numbered within its app. */
@@ -123,44 +130,6 @@ export interface Release {
   readonly liveAt: Date | undefined
 }
 
-/** Everything that decides how a container runs. Lists are keyed maps, so that a patch can add one entry. */
-export interface ContainerSpec {
-  readonly image: string
-  readonly command: readonly string[]
-  readonly env: Env
-  /** Path in the container to what is mounted there. */
-  readonly mounts: Readonly<Record<string, { readonly source: string; readonly readOnly?: boolean }>>
-  /** Extra labels; `com.davit.*` are the core's own. */
-  readonly labels: Readonly<Record<string, string>>
-  readonly memoryBytes?: number
-  /** Memory and swap together; -1: any. */
-  readonly memorySwapBytes?: number
-  /** What it ought to keep when memory is short. */
-  readonly memoryReservationBytes?: number
-  readonly cpus?: number
-  /** Its weight when processors are short; 1024 unless told. */
-  readonly cpuShares?: number
-  /** Of /dev/shm. */
-  readonly shmBytes?: number
-  readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>
-  /** Hostnames that the container is to know, to their addresses. */
-  readonly hosts?: Readonly<Record<string, string>>
-  /** Addresses of name servers in place of the engine's. */
-  readonly dns?: Readonly<Record<string, true>>
-  /** Path in the container to the options of a filesystem in memory. */
-  readonly tmpfs?: Readonly<Record<string, string>>
-  /** In place of the image's own: a name, or UID:GID. */
-  readonly user?: string
-  readonly workdir?: string
-  /** Networks that are shared with other apps, by the name people gave; with the names that this container has there. */
-  readonly networks?: Readonly<Record<string, { readonly aliases: Readonly<Record<string, true>> }>>
-  /** Nothing but mounts can be written to. */
-  readonly readOnly?: boolean
-  readonly pidLimit: number
-  /** Seconds between SIGTERM and SIGKILL. */
-  readonly stopTimeout: number
-}
-
 /** wanted: reconcile keeps it running · starting: a rollout owns it · retiring: being drained and removed. */
 export type ContainerState = 'starting' | 'wanted' | 'retiring'
 
@@ -182,7 +151,7 @@ export interface Container {
   readonly state: ContainerState
 }
 
-// Sources and builds stand in source.ts, traffic in route.ts.
+// Sources and builds stand in source.ts, traffic in route.ts, how a container runs in spec.ts.
 
 export type {
   Addresses,
@@ -198,6 +167,7 @@ export type {
   Upstream,
 } from './route.ts'
 export type { Builder, ImageBuilder, Source, StaticBuilder } from './source.ts'
+export type { ContainerSpec } from './spec.ts'
 
 // Attempts -----------------------------------------------------------------------------------------------
 
@@ -233,6 +203,7 @@ export interface Step {
   readonly createdAt: Date
 }
 
+/** What somebody did. */
 export interface AuditEntry {
   readonly id: number
   readonly at: Date

@@ -43,6 +43,7 @@ const floors: Readonly<Record<string, number>> = {
     'request.ts': 0,
     'mail.ts': 0,
     'source.ts': 0,
+    'spec.ts': 0,
     'route.ts': 0,
   },
 }

@@ -67,6 +67,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
       run: (app, words, io, call) => runTask(getApp(app, rooms), { words }, io, { call, rooms }),
       runLine: (app, line, io, call) => runTask(getApp(app, rooms), { line }, io, { call, rooms }),
       exec: (container, words, io) => execIn(container, words, io, rooms),
+      copyOut: (container, file, options) => rooms.engine.copyOut(container.name, file, options),
       work: (work, io) => runWork(work, io, rooms),
     },
     networks: createNetworks(rooms),

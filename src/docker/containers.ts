@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { messageOf, UserError } from '../errors.ts'
@@ -204,4 +205,19 @@ function infoOf({
 // The engine writes "never" as the first day of the year 1.
 function dateOf(text: string): Date | undefined {
   return text.startsWith('0001-') ? undefined : new Date(text)
+}
+
+/** UserError `no-file` where it has none, or is not there itself. */
+export async function copyOut(
+  api: Api,
+  name: string,
+  file: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Readable> {
+  try {
+    return await api.stream('GET', path`/containers/${name}/archive`, { query: { path: file }, signal })
+  } catch (cause) {
+    if (!answered(cause, 404)) throw cause
+    throw new UserError('no-file', `${name} has no ${file}.`, undefined, { cause })
+  }
 }

@@ -46,6 +46,7 @@ export async function openEngine({
     ensureNetwork: network => networks.ensureNetwork(api, { ...network, labels: own(network.labels) }),
     removeNetwork: name => networks.removeNetwork(api, name),
 
+    copyOut: (name, file, options) => containers.copyOut(api, name, file, options),
     create: container => containers.create(api, { ...container, labels: own(container.labels) }),
     async start(name) {
       await containers.start(api, name)

@@ -42,6 +42,9 @@ export interface Engine {
     streams: AttachStreams & { env?: Labels },
   ): Promise<Attachment>
 
+  /** A file or folder of a container, running or not, as a tar that is read as it comes. UserError `no-file`. */
+  copyOut(name: string, file: string, options: { signal: AbortSignal }): Promise<Readable>
+
   /** Answers the image's id (`sha256:…`). Throws BuildError with the failing step's last lines. */
   build(build: NewBuild): Promise<string>
   image(reference: string): Promise<ImageInfo | undefined>

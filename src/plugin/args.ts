@@ -19,8 +19,10 @@ export interface Argument<T> {
   readonly hide?: (word: string) => string
 }
 
+/** What a command takes, by the names under which `run` gets it. */
 export type Arguments = Readonly<Record<string, Argument<unknown>>>
 
+/** What `run` gets for them. */
 export type Values<A extends Arguments> = {
   readonly [K in keyof A]: A[K] extends Argument<infer T> ? T : never
 }
@@ -47,6 +49,7 @@ export function newAppName(label = 'APP'): Argument<AppName> {
   return one(label, 'Lower-case letters, digits, dashes and dots', readAppName)
 }
 
+/** A positional hostname, `*.` in front or not. */
 export function hostname(label = 'DOMAIN'): Argument<Hostname> {
   return one(label, 'A hostname, or *.hostname', readHostname)
 }

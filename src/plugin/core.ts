@@ -189,6 +189,8 @@ export interface Core extends PluginCore {
     runLine(app: AppName, line: string, io: RunIo, call: Call): Promise<number>
     /** Runs a command in a running container, one of `processes.status`. Answers its exit code. */
     exec(container: Container, words: readonly string[], io: RunIo): Promise<number>
+    /** A file or folder of a container, as a tar that is read as it comes. UserError `no-file`. */
+    copyOut(container: Container, file: string, options: { readonly signal: AbortSignal }): Promise<Readable>
     /**
      * As root, in a container of the host's own for a moment, without a network: for files that Davit itself may not touch, and
      * programs that a plugin trusts. Answers the exit code. UserError `stack-missing`.

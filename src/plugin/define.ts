@@ -19,6 +19,7 @@ export interface Kv extends Kept {
   of(app: App): Kept
 }
 
+/** What everything of a plugin gets. */
 export interface Context {
   readonly core: Core
   readonly kv: Kv
@@ -68,6 +69,7 @@ export interface Plugin {
   stop?(context: Context): Awaitable<void>
 }
 
+/** The default export of a plugin's index.ts. Answers what it is given; the types are checked. */
 export function definePlugin(plugin: Plugin): Plugin {
   return plugin
 }

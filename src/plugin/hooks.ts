@@ -15,18 +15,22 @@ import type {
 } from '../types.ts'
 import type { Context } from './define.ts'
 
+/** Something about an app. */
 export interface AppEvent {
   readonly app: App
 }
 
+/** Something about a pushed source. */
 export interface SourceEvent extends AppEvent {
   readonly source: Source
 }
 
+/** Something about a release of an app. */
 export interface ReleaseEvent extends AppEvent {
   readonly release: Release
 }
 
+/** Keys of an app's config that were set and unset. */
 export interface ConfigEvent extends AppEvent {
   readonly set: readonly string[]
   readonly unset: readonly string[]
@@ -93,8 +97,10 @@ export interface Hooks {
   afterEvent(event: DavitEvent): void
 }
 
+/** There are about twenty. */
 export type HookName = keyof Hooks
 
+/** The first word of a hook's name is its kind: when it runs, what it may answer, and what a throw does. */
 export type KindOf<N extends HookName> = N extends `before${string}`
   ? 'before'
   : N extends `shape${string}`
@@ -115,6 +121,7 @@ type Result<N extends HookName> = {
   find: ReturnType<Hooks[N]> | undefined | void
 }[KindOf<N>]
 
+/** Gets what its hook is about, and the context last; answers what the hook's kind lets it. */
 export type Handler<N extends HookName> = (
   ...args: [...Parameters<Hooks[N]>, HookContext]
 ) => Awaitable<Result<N>>
@@ -124,6 +131,7 @@ export type Hook<N extends HookName> =
   | Handler<N>
   | { readonly order?: 'early' | 'late'; readonly timeoutMs?: number; readonly handle: Handler<N> }
 
+/** A handler for each hook that a plugin listens to. */
 export type PluginHooks = { readonly [N in HookName]?: Hook<N> }
 
 /** The names at run time; the type below fails to compile when one is missing. */

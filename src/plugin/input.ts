@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { messageOf, UserError } from '../errors.ts'
 import type { CommandContext } from './command.ts'
 
+/** What is to come in on stdin. */
 export interface InputOptions {
   /** A path that stands on the line: good on the host itself, where it is read in place of stdin. */
   readonly file?: string | undefined

@@ -24,6 +24,7 @@ export interface HandledMount extends Place {
   handle(request: MountRequest, context: Context): Awaitable<MountAnswer>
 }
 
+/** What a visitor asks of a mount. */
 export interface MountRequest {
   readonly method: string
   /** With its query, as it came. */
@@ -37,6 +38,7 @@ export interface MountRequest {
   readonly body: Buffer
 }
 
+/** What the visitor gets. */
 export interface MountAnswer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>

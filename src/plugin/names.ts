@@ -66,6 +66,7 @@ export function readConfigKey(text: string): string {
   )
 }
 
+/** Letters, digits, `-` and `_`; `web`. */
 export function isProcessName(text: string): boolean {
   return process.test(text)
 }

@@ -18,6 +18,7 @@ export interface Property {
   readonly changed?: (core: Core, app: AppName | undefined, call: Call) => Awaitable<void>
 }
 
+/** What people set and see under one word: `TOPIC:set`, `TOPIC:report`. */
 export interface Topic {
   readonly name: string
   /** The topic whose properties these are, where it is not the name: one thing under two names. */

@@ -4,6 +4,7 @@ import type { AppName, ContainerSpec, Env, Terminal } from '../types.ts'
 
 /** The terms in which core is asked, and answers. */
 
+/** What a certificate says of itself. */
 export interface CertificateFacts {
   readonly subject: string
   readonly issuer: string
@@ -24,6 +25,7 @@ export interface Upkeep {
   readonly failed: readonly AppName[]
 }
 
+/** Which lines; with `follow` on until the signal. */
 export interface LogsOptions {
   readonly tail: number
   readonly follow: boolean
@@ -31,6 +33,7 @@ export interface LogsOptions {
   readonly signal: AbortSignal
 }
 
+/** One line that an app printed. */
 export interface AppLogLine {
   readonly at: Date
   /** `web.1` */
@@ -41,12 +44,14 @@ export interface AppLogLine {
 /** as-written, json, combined: requests, as their app has them written down or in that form · errors, errors-json: what went wrong. */
 export type TrafficForm = 'as-written' | 'json' | 'combined' | 'errors' | 'errors-json'
 
+/** Which lines; with `follow` on until the signal. */
 export interface TrafficOptions {
   readonly tail: number
   readonly follow: boolean
   readonly signal: AbortSignal
 }
 
+/** The other end of a command: a person's session, or streams of a plugin's own. */
 export interface RunIo {
   readonly stdin: Readable
   readonly stdout: Writable
@@ -56,6 +61,7 @@ export interface RunIo {
   readonly signal: AbortSignal
 }
 
+/** A command of the plugin's own, and what it finds where. */
 export interface Work {
   readonly words: readonly string[]
   readonly mounts: ContainerSpec['mounts']
@@ -73,6 +79,7 @@ export interface JobInfo {
   readonly runs: readonly JobRun[]
 }
 
+/** How one run went. */
 export interface JobRun {
   /** missed: at its time Davit was not running · skipped: the run before was still under way. */
   readonly outcome: 'running' | 'succeeded' | 'failed' | 'missed' | 'skipped'

@@ -83,6 +83,17 @@ t.test('a container gets what its spec says beyond the usual', async t => {
   t.match(text, /^read-only$/m)
 })
 
+t.test('a file of a container comes out as a tar, and one that is not there is told', async t => {
+  const name = await run(['sh', '-c', 'echo inside > /note'])
+  await engine.wait(name, { signal: never })
+  const chunks: Buffer[] = []
+  for await (const chunk of await engine.copyOut(name, '/note', { signal: never }))
+    chunks.push(chunk as Buffer)
+  t.match(Buffer.concat(chunks).toString('latin1'), /^note\0[\s\S]*inside\n/)
+  await t.rejects(engine.copyOut(name, '/none', { signal: never }), { code: 'no-file' })
+  await t.rejects(engine.copyOut('none', '/note', { signal: never }), { code: 'no-file' })
+})
+
 t.test('a request is put into words for nobody', async t => {
   const words = t.capture(util, 'inspect', util.inspect)
   await engine.containers({})

@@ -9,6 +9,7 @@ import {
   defineCommand,
   definePlugin,
   flag,
+  type KindOf,
   many,
   option,
   optional,
@@ -70,6 +71,47 @@ t.test('a handler is told what its hook is about', async t => {
   t.ok(definePlugin({ ...plugin, hooks: { afterCreate: ({ release }) => void release } }))
   // @ts-expect-error: the value comes first, the event after it
   t.ok(definePlugin({ ...plugin, hooks: { shapeEnv: (_, { env }) => env } }))
+})
+
+t.test('who may do what is decided with a reason, and hooks of one kind are known by it', async t => {
+  t.ok(
+    definePlugin({
+      ...plugin,
+      hooks: {
+        findAccess: ({ by }) =>
+          (({ allow: by.role === 'admin' }) as const).allow
+            ? { allow: true }
+            : { allow: false, reason: 'No.' },
+      },
+    }),
+  )
+  // @ts-expect-error: a refusal has a reason
+  t.ok(definePlugin({ ...plugin, hooks: { findAccess: () => ({ allow: false as const }) } }))
+  // @ts-expect-error: who hears of an event answers nothing
+  t.ok(definePlugin({ ...plugin, hooks: { afterEvent: () => 'heard' } }))
+  exactly<'before'>()(null as unknown as KindOf<'beforeRelease'>)
+  exactly<'shape'>()(null as unknown as KindOf<'shapeRoute'>)
+  exactly<'find'>()(null as unknown as KindOf<'findAccess'>)
+  exactly<'after'>()(null as unknown as KindOf<'afterEvent'>)
+})
+
+t.test('jobs have a schedule, mounts a folder or a handler', async t => {
+  const job = { name: 'x', about: 'X', schedule: '* * * * *', run: () => undefined }
+  t.ok(
+    definePlugin({
+      ...plugin,
+      jobs: [job],
+      mounts: [
+        { path: '/x', files: 'x' },
+        { path: '/y', handle: () => ({ status: 204 }) },
+      ],
+    }),
+  )
+  t.ok(definePlugin({ ...plugin, jobs: ({ kv }) => (kv.get('x') ? [job] : []) }))
+  // @ts-expect-error: when?
+  t.ok(definePlugin({ ...plugin, jobs: [{ name: 'x', about: 'X', run: () => undefined }] }))
+  // @ts-expect-error: an answer has a status
+  t.ok(definePlugin({ ...plugin, mounts: [{ path: '/y', handle: () => ({ body: 'x' }) }] }))
 })
 
 t.test('what a hook hands over is not to be written on', async t => {
