@@ -163,8 +163,8 @@ async function tellRoutes(
   call: Call,
   { routes }: Rooms,
 ): Promise<void> {
-  const shapes = changed.some(
-    each => each?.hooks.some(hook => /^(?:shapeRoute|findCertificate)$/.test(hook)) || each?.plugin?.mounts,
+  const shapes = changed.some(each =>
+    each?.hooks.some(hook => hook === 'shapeRoute' || hook === 'findCertificate'),
   )
   if (!shapes) return
   for (const failed of await routes.refreshAll(call)) call.out.warn(failed)

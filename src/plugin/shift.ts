@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import type { Logger } from '../log.ts'
-import type { Context, Plugin } from './define.ts'
+import type { Context, Job, Plugin } from './define.ts'
 import type { Member } from './driver.ts'
 import { type HookName, hookNames } from './hooks.ts'
+import type { Mount } from './mount.ts'
 import { asPlugin } from './trail.ts'
 
 /** One plugin's time on duty, from its start to its stop. */
@@ -95,5 +96,25 @@ function counted(plugin: Plugin, underWay: Set<Promise<unknown>>): Plugin {
         asPlugin(plugin.name, command.name, () => command.run(values, context)),
       ) as typeof command.run,
     })),
+    ...countedElsewhere(plugin, noted),
+  }
+}
+
+type Noted = (work: (...args: never[]) => unknown) => (...args: never[]) => unknown
+
+/** Answers of mounts, and runs by the clock. */
+function countedElsewhere({ mounts, jobs }: Plugin, noted: Noted): Pick<Plugin, 'mounts' | 'jobs'> {
+  const run = (list: readonly Job[]) =>
+    list.map(job => ({ ...job, run: noted(context => job.run(context)) as Job['run'] }))
+  const answer = (mount: Mount): Mount =>
+    'handle' in mount
+      ? {
+          ...mount,
+          handle: noted((request, context) => mount.handle(request, context)) as typeof mount.handle,
+        }
+      : mount
+  return {
+    ...(mounts ? { mounts: mounts.map(answer) } : {}),
+    ...(jobs ? { jobs: typeof jobs === 'function' ? context => run(jobs(context)) : run(jobs) } : {}),
   }
 }

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 
 import { type Test, t } from 'tap'
 
-import { createDriver } from '../../src/plugin/driver.ts'
+import type { Context, Job } from '../../src/plugin/define.ts'
+import { createDriver, type Member } from '../../src/plugin/driver.ts'
 import type { Place } from '../../src/plugin/load.ts'
+import type { HandledMount } from '../../src/plugin/mount.ts'
 import { calling, shop } from '../core/workshop.ts'
 import { rostered } from './rostered.ts'
 
@@ -115,6 +117,39 @@ t.test('a version that was replaced ends once what it is at has ended', async t 
   await creating
   await stopped.promise
   t.strictSame(steps, ['began', 'ended', 'stopped'])
+})
+
+t.test('answers of mounts and runs of jobs are waited for, too', async t => {
+  const { roster, members } = await rostered(t, [])
+  const seen = Promise.withResolvers<string>()
+  Object.assign(globalThis, { rosterTestSees: seen.resolve })
+  t.teardown(() => Reflect.deleteProperty(globalThis, 'rosterTestSees'))
+  const first = await place(t, 'a', '1', {
+    'index.ts': plugin(
+      'a',
+      `, mounts: [{ path: '/x', handle: () => new Promise(resolve => { globalThis.rosterTestAnswers = resolve }) }],
+         jobs: () => [{ name: 'j', about: '', schedule: '* * * * *', run: () => new Promise(resolve => { globalThis.rosterTestRuns = resolve }) }],
+         stop() { globalThis.rosterTestSees('stopped') }`,
+    ),
+  })
+  await roster.admit(first)
+  const [{ plugin: one, context }] = members() as [Member]
+  const mount = one.mounts![0] as HandledMount
+  const answer = mount.handle({} as never, context)
+  const [job] = (one.jobs as (context: Context) => readonly Job[])(context)
+  const run = job!.run(context as never)
+  await roster.admit(await place(t, 'a', '2', { 'index.ts': plugin('a') }))
+  const { rosterTestAnswers, rosterTestRuns } = globalThis as unknown as Record<
+    string,
+    (value: unknown) => void
+  >
+  t.equal(context.signal.aborted, false)
+  rosterTestAnswers!({ status: 200 })
+  t.match(await answer, { status: 200 })
+  t.equal(context.signal.aborted, false)
+  rosterTestRuns!(undefined)
+  await run
+  t.equal(await seen.promise, 'stopped')
 })
 
 t.test('a plugin that is turned off is heard no more, and what waits for it is given up', async t => {
