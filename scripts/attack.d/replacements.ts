@@ -1,4 +1,5 @@
 import http from 'node:http'
+import type { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Fates {
@@ -19,12 +20,13 @@ export function askAllTheTime(port: number, { perSecond }: { perSecond: number }
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64, scheduling: 'fifo' })
   const lost = new Map<string, number>()
   const asking = new Set<Promise<void>>()
+  const seen = new WeakSet<Socket>()
   const began = performance.now()
   const counts = { answered: 0, kept: 0, asked: 0, slowestMs: 0 }
 
   const one = async (fresh: boolean) => {
     const since = performance.now()
-    const fate = await ask(port, fresh ? undefined : agent)
+    const fate = await ask(port, fresh ? undefined : agent, seen)
     if (fate.why !== undefined) return void lost.set(fate.why, (lost.get(fate.why) ?? 0) + 1)
     counts.answered++
     if (fate.reused) counts.kept++
@@ -56,7 +58,7 @@ interface Fate {
   readonly why?: string
 }
 
-function ask(port: number, agent: http.Agent | undefined): Promise<Fate> {
+function ask(port: number, agent: http.Agent | undefined, seen: WeakSet<Socket>): Promise<Fate> {
   return new Promise(resolve => {
     const req = http.get(
       { port, host: '127.0.0.1', headers: { host: 'shop.test' }, agent: agent ?? false, timeout: 30_000 },
@@ -66,8 +68,12 @@ function ask(port: number, agent: http.Agent | undefined): Promise<Fate> {
         res.on('close', () => tell('half of an answer'))
       },
     )
-    const tell = (why: string | undefined) =>
-      resolve({ reused: req.reusedSocket, ...(why === undefined ? {} : { why }) })
+    let reused = false
+    const tell = (why: string | undefined) => resolve({ reused, ...(why === undefined ? {} : { why }) })
+    req.on('socket', socket => {
+      reused = seen.has(socket)
+      seen.add(socket)
+    })
     req.on('timeout', () => req.destroy(Object.assign(new Error('late'), { code: 'late' })))
     req.on('error', (error: NodeJS.ErrnoException) => tell(error.code ?? error.message))
   })
@@ -85,8 +91,11 @@ export interface Replacing {
 export async function replaceAgainAndAgain({ times, upgrade, betweenMs, say, signal }: Replacing) {
   for (let n = 1; n <= times && !signal.aborted; n++) {
     const began = performance.now()
-    const { pid } = await upgrade()
-    say(`${String(n).padStart(4)} process ${pid} serves after ${Math.round(performance.now() - began)} ms`)
+    const took = () => `${Math.round(performance.now() - began)} ms`
+    await upgrade().then(
+      ({ pid }) => say(`${String(n).padStart(4)} process ${pid} serves after ${took()}`),
+      (error: Error) => say(`${String(n).padStart(4)} not replaced after ${took()}: ${error.message}`),
+    )
     await pause(betweenMs, undefined, { signal }).catch(() => undefined)
   }
 }

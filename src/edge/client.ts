@@ -20,7 +20,7 @@ import {
 /** How long a call waits for a connection, and beyond its own time for an answer. */
 const patienceMs = 10_000
 /** For a proxy to come up beside the one there is. */
-const upgradeMs = 60_000
+const upgradeMs = 120_000
 
 /**
  * The proxy's control socket as an Edge. It connects by itself, again and again. What was asked when a connection broke is asked

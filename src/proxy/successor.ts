@@ -27,7 +27,7 @@ export interface SuccessorOptions {
 }
 
 /** For a program to come up on a machine that has much to do. */
-const patienceMs = 30_000
+const patienceMs = 60_000
 
 /** Resolves when all its workers are awake; rejects with why they are not. */
 export async function startSuccessor(options: SuccessorOptions): Promise<Successor> {

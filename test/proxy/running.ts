@@ -10,7 +10,10 @@ import type { Test } from 'tap'
 
 import { connectEdge } from '../../src/edge/client.ts'
 import { openSocket } from '../../src/listen.ts'
-import { plainEnv } from '../../src/settings.ts'
+import { plainEnv, root } from '../../src/settings.ts'
+
+/** As on a host, nobody waits for a compiler. */
+const compiled = join(root, 'node_modules/.cache/davit')
 
 /** A whole proxy, primary and workers, on a socket that the test holds. */
 export async function running(
@@ -33,7 +36,7 @@ export async function running(
     const words = ['proxy', '--data', home, '--workers', String(workers), ...flags]
     child = spawn(process.execPath, [program, ...words], {
       stdio: ['ignore', 'pipe', 'pipe', socket.fd, secure.fd],
-      env: { ...plainEnv(), LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:https' },
+      env: { ...plainEnv(), NODE_COMPILE_CACHE: compiled, LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:https' },
     })
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.on('data', chunk => {
