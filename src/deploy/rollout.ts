@@ -212,7 +212,8 @@ async function point(
     return retire.begin(app, plan.retire, rooms)
   })
   crashAt('live', rooms.settings)
-  tell(change, call, rooms)
+  // A change that changes nothing is nothing to tell.
+  if (release.state === 'pending' || started.length + plan.retire.length > 0) tell(change, call, rooms)
   call.live?.()
   if (old) rooms.background.run(`retire ${old.id}`, () => retire.finish(old, rooms))
 }
@@ -225,7 +226,7 @@ function tell({ app, release, why = release.why }: Rollout, call: Call, rooms: R
     by: call.by.person,
     text: isNew
       ? `Release ${release.number} of ${app.name} is live (${release.why}).`
-      : `${app.name} has new containers of release ${release.number} (${why}).`,
+      : `${app.name} runs release ${release.number} in other containers (${why}).`,
     data: {
       release: release.number,
       why: isNew ? release.why : why,

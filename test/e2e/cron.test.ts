@@ -16,6 +16,18 @@ t.test(
     await checkout.write('app.json', JSON.stringify({ cron: tasks }))
     await checkout.commit('Two')
     t.equal((await checkout.push()).code, 0)
+    t.match((await box.ssh('events shop')).stdout, /Release 1 of shop is live \(push\)\. \[ann\]/)
+    await box.ssh('ps:scale shop web=1')
+    t.match(
+      (await box.ssh('events shop -n 1')).stdout,
+      /Release 1 of shop is live/,
+      'nothing changed, nothing is told',
+    )
+    t.match(await box.ssh('ps:restart shop'), { code: 0 })
+    t.match(
+      (await box.ssh('events shop -n 1')).stdout,
+      /shop runs release 1 in other containers \(ps:restart shop\)/,
+    )
     const [one, two] = JSON.parse((await box.ssh('cron:list shop --format json')).stdout)
     t.match(await box.ssh(`cron:run shop ${one.id}`), { code: 3, stdout: /^ahoy run\./ })
     t.match(await box.ssh(`jobs:run cron:shop/${two.id}`), { code: 0, stdout: /^tidied$/m })
