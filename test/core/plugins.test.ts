@@ -7,9 +7,11 @@ import { type Test, t } from 'tap'
 import tar from 'tar-stream'
 
 import { placesOf, sweepPlugins } from '../../src/core/plugin-places.ts'
+import { definePlugin } from '../../src/plugin/define.ts'
 import type { Route } from '../../src/types.ts'
 import { desk } from '../cli/desk.ts'
 import { gitServer } from '../git/http.ts'
+import { ann } from './workshop.ts'
 
 const manifest = (name: string, more: object = {}) =>
   JSON.stringify({ name, about: 'Says hello', api: 1, ...more })
@@ -285,6 +287,25 @@ t.test('what was begun and does not count is swept at a start', async t => {
     mkdirSync(join(data, name), { recursive: true })
   sweepPlugins(rooms)
   t.same(await folders(data), ['gone', ...kept])
+})
+
+t.test('plugins are for admins, whatever a plugin allows', async t => {
+  const generous = definePlugin({
+    name: 'acl',
+    about: '',
+    api: 1,
+    hooks: { findAccess: () => ({ allow: true }) },
+  })
+  const { say } = await plugins(t, { plugins: [generous] })
+  const by = { ...ann, role: 'viewer' } as const
+  t.match(await say('apps:list', { by }), { code: 0 })
+  for (const line of [
+    'plugin:list',
+    'plugin:install https://x.test/y',
+    'plugin:disable acl',
+    'plugin:uninstall acl',
+  ])
+    t.match(await say(line, { by }), { code: 1, stderr: /ann may not run plugin:/ }, line)
 })
 
 t.test('everything is told in the audit and to those who listen', async t => {
