@@ -28,6 +28,12 @@ export interface Walk {
 
 export const push: Change = { make: world => world.push() }
 
+/** Cut off before the clone is live, nothing of it is left. */
+export const clone: Change = {
+  make: ({ box }) => box.ssh('apps:clone shop twin'),
+  holds: async (t, { box }) => t.match(await box.ssh('apps:exists twin'), { code: 20 }, 'it is gone'),
+}
+
 /** So often the supervisor is started anew: it waits longer before each start of a daemon that dies again and again. */
 const livesOfSupervisor = 4
 
@@ -105,12 +111,20 @@ async function within<T>(ms: number, promise: Promise<T>, otherwise: string): Pr
   return Promise.race([promise, limit]).finally(() => late.abort())
 }
 
-/** A push passes these kinds of points, and a restart after it; the others are of changes of their own. Plugins change no app: see plugins.test. */
-const kindsOfPush = 'deploy release rollout container pointing live retire undo'.split(' ')
-const isOfPush = (point: CrashPoint) => kindsOfPush.includes(kindOf(point))
+const kindsOfPush = {
+  building: ['deploy', 'release', 'rollout', 'container'],
+  switching: ['pointing', 'live', 'retire', 'undo'],
+}
 
-export const pushPoints = crashPoints.filter(isOfPush)
-export const otherPoints = crashPoints.filter(each => !isOfPush(each) && kindOf(each) !== 'plugin')
+/** What a push, or a restart after it, passes in one of its halves. */
+export function pointsOfPush(half: keyof typeof kindsOfPush): readonly CrashPoint[] {
+  return crashPoints.filter(each => kindsOfPush[half].includes(kindOf(each)))
+}
+
+/** Of changes of their own. Plugins change no app: see plugins.test. */
+export const otherPoints = crashPoints.filter(
+  each => ![...Object.values(kindsOfPush).flat(), 'plugin'].includes(kindOf(each)),
+)
 
 export function kindOf(point: CrashPoint): string {
   return point.split(':')[0]!

@@ -1,0 +1,3 @@
+import { pointsOfPush, push, walkThrough } from './crash.ts'
+
+walkThrough(pointsOfPush('building').map(point => ({ point, change: push })))
