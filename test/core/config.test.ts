@@ -177,6 +177,7 @@ async function house(t: Test, refusal?: Error) {
   }
   const engine: Partial<Engine> = {
     containers: async () => [],
+    images: async () => [],
     networks: async () => [],
     ensureNetwork: async () => undefined,
     removeNetwork: async () => undefined,
