@@ -15,7 +15,10 @@ export interface Fates {
 
 const turnMs = 10
 
-/** Asks for a page so often, one time on a new connection, the next on one of many that are kept. `end` waits for what is under way. */
+/** For what is under way when nothing more is asked; those that wait for a connection have no clock of their own. */
+const patienceMs = 60_000
+
+/** Asks for a page so often, one time on a new connection, the next on one of many that are kept. `end` waits for what is under way, a minute at most. */
 export function askAllTheTime(port: number, { perSecond }: { perSecond: number }) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64, scheduling: 'fifo' })
   const lost = new Map<string, number>()
@@ -46,7 +49,8 @@ export function askAllTheTime(port: number, { perSecond }: { perSecond: number }
     async end(): Promise<Fates> {
       clearInterval(timer)
       const rate = Math.round((counts.asked * 1000) / (performance.now() - began))
-      await Promise.all(asking)
+      await Promise.race([Promise.all(asking), pause(patienceMs, undefined, { ref: false })])
+      if (asking.size > 0) lost.set('no answer', asking.size)
       agent.destroy()
       return { answered: counts.answered, kept: counts.kept, lost, slowestMs: counts.slowestMs, rate }
     },
