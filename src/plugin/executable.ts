@@ -127,7 +127,11 @@ async function run(file: string, { hook, event, input, context, own }: Asked): P
     },
     own.tools,
   )
-  if (exit !== 0) throw refusal(exit, said, own)
+  if (exit !== 0) {
+    // Who forgot to say it on the other stream is heard all the same.
+    if (said === '') tell(String(Buffer.concat(pieces)), context.out)
+    throw refusal(exit, said, own)
+  }
   if (said) context.log.info({ hook, said }, 'a program had something to say')
   return Buffer.concat(pieces)
 }
@@ -143,7 +147,7 @@ export function programOf(
 
 /** What it said is for the person; who said nothing has gone wrong. */
 function refusal(exit: number, said: string, { name }: Own): Error {
-  if (said === '') return new Error(`it ended with exit code ${exit} and said nothing`)
+  if (said === '') return new Error(`it ended with exit code ${exit} and gave no reason on stderr`)
   return new UserError('plugin-refused', said, `The plugin ${name} says so.`)
 }
 

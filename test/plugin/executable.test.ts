@@ -78,16 +78,18 @@ t.test('it stops with what it says on stderr, and reports for after', async t =>
   const { driver } = await plugin(t, {
     'hooks/beforeRelease': sh('echo "No deploys on Fridays." >&2; exit 3'),
     'hooks/afterRelease': sh('echo "Nobody listens." >&2; exit 1'),
-    'hooks/beforeCreate': sh('exit 7'),
+    'hooks/beforeCreate': sh('echo "Who reads this?"; exit 7'),
     'hooks/beforeDestroy': sh('kill -KILL $$'),
   })
   await t.rejects(driver.beforeRelease(released, calling()), {
     plugin: 'mine',
     cause: { name: 'UserError', message: 'No deploys on Fridays.', hint: 'The plugin mine says so.' },
   })
-  await t.rejects(driver.beforeCreate({ app }, calling()), {
-    message: 'mine stopped beforeCreate: it ended with exit code 7 and said nothing',
+  const creating = calling()
+  await t.rejects(driver.beforeCreate({ app }, creating), {
+    message: 'mine stopped beforeCreate: it ended with exit code 7 and gave no reason on stderr',
   })
+  t.strictSame(creating.lines, ['       Who reads this?'], 'what it said on the other stream is shown')
   await t.rejects(driver.beforeDestroy({ app }, calling()), { message: /exit code 137/ })
   const call = calling()
   await driver.afterRelease(released, call)
