@@ -27,11 +27,9 @@ export async function builders(
   const signal = new AbortController().signal
   const { members, refused } = await rostered(t, [join(root, 'plugins')])
   const ours = members().filter(({ plugin }) => plugin.name.startsWith('builder-'))
-  t.same(
-    refused().filter(({ name }) => name.startsWith('builder-')),
-    [],
-    'all builders load',
-  )
+  const off = refused().filter(({ name }) => name.startsWith('builder-'))
+  // Not a test of its own: before a file's first one it would be taken for all of them.
+  if (off.length > 0) throw new Error(`not all builders load: ${JSON.stringify(off)}`)
   const { findBuilder } = createDriver(() => ours)
   return async (files, links = []) => {
     const said: string[] = []
