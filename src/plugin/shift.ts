@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
+import { HookError, UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Context, Job, Plugin } from './define.ts'
 import type { Member } from './driver.ts'
@@ -93,7 +94,13 @@ function counted(plugin: Plugin, underWay: Set<Promise<unknown>>): Plugin {
     commands: (plugin.commands ?? []).map(command => ({
       ...command,
       run: noted((values, context) =>
-        asPlugin(plugin.name, command.name, () => command.run(values, context)),
+        asPlugin(plugin.name, command.name, async () => command.run(values, context)).catch(
+          (error: unknown) => {
+            // A bug of the plugin is told with its name, as in its hooks.
+            const isPlain = error instanceof UserError || error instanceof HookError
+            throw isPlain ? error : new HookError(plugin.name, command.name, error)
+          },
+        ),
       ) as typeof command.run,
     })),
     ...countedElsewhere(plugin, noted),

@@ -31,6 +31,25 @@ t.test('another version of a plugin takes over, its own files with it', async t 
   t.equal(members().length, 1)
 })
 
+t.test(
+  'a bug in a command is told with the plugin’s name, and what a person can put right as it is',
+  async t => {
+    const { roster, members } = await rostered(t, [])
+    const text = `import { UserError } from 'davit/plugin'
+    export default { name: 'hello', about: '', api: 1, commands: [
+      { name: 'hello:bug', about: '', run: () => undefined.x },
+      { name: 'hello:closed', about: '', run: () => { throw new UserError('closed', 'Closed today.') } },
+    ] }`
+    await roster.admit(await place(t, 'hello', 'one', { 'index.ts': text }))
+    const [bug, closed] = members()[0]!.plugin.commands!
+    await t.rejects(Promise.resolve(bug!.run({}, {} as never)), {
+      name: 'HookError',
+      message: /^hello stopped hello:bug: Cannot read properties of undefined/,
+    })
+    await t.rejects(Promise.resolve(closed!.run({}, {} as never)), { name: 'UserError', code: 'closed' })
+  },
+)
+
 t.test('a version is read anew when it is put in again', async t => {
   const { roster, members } = await rostered(t, [])
   const one = await place(t, 'hello', 'one', {
