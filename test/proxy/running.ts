@@ -54,18 +54,20 @@ export async function running(
   /** The one that serves now, which may have taken the place of the first. */
   const serving = async () => Number(await readFile(join(home, 'proxy/proxy.pid'), 'utf8').catch(() => 0))
 
-  async function stopSuccessor() {
-    const pid = await serving()
-    if (pid === 0 || pid === child.pid || !(await isAlive(pid))) return
-    process.kill(pid, 'SIGTERM')
-    while (await isAlive(pid)) await pause(20)
+  /** Whoever serves, and one that is just taking its place and says so nowhere yet. */
+  async function stopAll() {
+    const pids = [await serving(), child.pid!].filter(pid => pid !== 0)
+    const heirs = (await Promise.all(pids.map(childrenOf))).flat()
+    await stop()
+    for (const pid of [...pids, ...heirs]) {
+      if (pid === child.pid || !(await isAlive(pid))) continue
+      process.kill(pid, 'SIGTERM')
+      while (await isAlive(pid)) await pause(20)
+    }
   }
 
   start()
-  t.teardown(async () => {
-    await stopSuccessor()
-    await stop()
-  })
+  t.teardown(stopAll)
   return {
     data: home,
     port: socket.port,
