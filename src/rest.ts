@@ -11,13 +11,14 @@ const restful = 0.02
  */
 export function giveBackAtRest({ everyMs, worthBytes } = usual): { stop(): void } {
   let last = performance.eventLoopUtilization()
-  let least = process.memoryUsage.rss()
+  /** Undefined: it has not been at rest yet, and its start is the first that it gives back. */
+  let least: number | undefined
   const look = async () => {
     const before = last
     last = performance.eventLoopUtilization()
-    least = Math.min(least, process.memoryUsage.rss())
+    if (least !== undefined) least = Math.min(least, process.memoryUsage.rss())
     if (performance.eventLoopUtilization(last, before).utilization > restful) return
-    if (process.memoryUsage.rss() - least < worthBytes) return
+    if (least !== undefined && process.memoryUsage.rss() - least < worthBytes) return
     await collect()
     least = process.memoryUsage.rss()
   }
