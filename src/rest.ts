@@ -1,6 +1,6 @@
 import { Session } from 'node:inspector/promises'
 
-const usual = { everyMs: 5_000, worthBytes: 4 * 1024 * 1024 }
+const usual = { everyMs: 2_000, worthBytes: 4 * 1024 * 1024 }
 
 /** Up to this part of the time a process may work and still be at rest. */
 const restful = 0.02

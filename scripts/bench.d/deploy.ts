@@ -12,7 +12,7 @@ const parts = ['push', 'command', 'rollback', 'large', 'memory']
 /** The road from a push to a live app against the same work done plainly, in turns; then what Davit keeps in memory. */
 async function bench(stage: Stage, { only, rounds }: Wanted): Promise<void> {
   const { box } = stage
-  const first = await idleMemory(box.daemonPid, 12_000)
+  const first = await idleMemory(box.daemonPid, 5_000)
   const contests = [
     ...(only.has('push') ? [pushes(stage, rounds)] : []),
     ...(only.has('command') ? [commands(stage, rounds * 3)] : []),
@@ -23,7 +23,7 @@ async function bench(stage: Stage, { only, rounds }: Wanted): Promise<void> {
   for (const contest of contests) outcomes.push(await takeTurns(contest))
   if (outcomes.length > 0) console.log(`${conditions()}\n\n${outcomeTable(outcomes)}`)
   if (!only.has('memory')) return
-  const last = await idleMemory(box.daemonPid, 12_000)
+  const last = await idleMemory(box.daemonPid, 10_000)
   console.log(`\n${memoryTable({ 'at first': first, afterwards: last }, { target: 220 })}`)
 }
 
