@@ -68,6 +68,7 @@ const eachRequest: ReadonlySet<string> = new Set([
   'src/proxy/exchange2.ts',
   'src/proxy/connection.ts',
   'src/proxy/line2.ts',
+  'src/proxy/message.ts',
   'src/proxy/reply.ts',
   'src/proxy/compress.ts',
   'src/proxy/trip.ts',

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 
 import { faultOf } from './fault.ts'
-import { BadReply } from './field-lines.ts'
+import { BadMessage } from './field-lines.ts'
 import type { Reader } from './reader.ts'
 import { Reply, type ReplyListener } from './reply.ts'
 
@@ -111,10 +111,10 @@ export class Connection {
     this.touched = true
     exchange.onArrival()
     try {
-      if (!reply.take(chunk)) this.sound = false
+      if (reply.take(chunk) !== undefined) this.sound = false
     } catch (error) {
       this.sound = false
-      if (!(error instanceof BadReply)) throw error
+      if (!(error instanceof BadMessage)) throw error
       exchange.onBroken('gave an answer that is no proper HTTP', false)
       this.close()
     }

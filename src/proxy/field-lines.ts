@@ -1,12 +1,20 @@
 /** Not HTTP, or not of one meaning. */
-export class BadReply extends Error {}
+export class BadMessage extends Error {
+  /** It is its head that is too long. */
+  readonly tooLong: boolean
+
+  constructor(why: string, { tooLong }: { tooLong: boolean } = { tooLong: false }) {
+    super(why)
+    this.tooLong = tooLong
+  }
+}
 
 /** Lines of fields from `start` on (RFC 9112 5), without folding and without control characters. */
 export function fieldsOf(text: string, start: number): string[] {
   const fields: string[] = []
   // All at once, for that is cheaper than one by one.
   lines.lastIndex = start
-  if (!lines.test(text)) throw new BadReply('a field that cannot be read')
+  if (!lines.test(text)) throw new BadMessage('a field that cannot be read')
   for (let from = start; from < text.length; ) {
     const found = text.indexOf('\r\n', from)
     const end = found === -1 ? text.length : found
