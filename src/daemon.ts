@@ -101,7 +101,7 @@ export async function serve(
         log,
       }),
       reach,
-      hooks: createDriver(roster.members),
+      hooks: createDriver(roster.members, roster.failed),
       roster,
       log,
       signal,

@@ -41,8 +41,9 @@ export class HookError extends Error {
   readonly plugin: string
   readonly hook: string
 
-  constructor(plugin: string, hook: string, cause: unknown) {
-    super(`${plugin} stopped ${hook}: ${messageOf(cause)}`, { cause })
+  /** `says`: what is told of the cause, where that is more than its message. */
+  constructor(plugin: string, hook: string, cause: unknown, { says = messageOf(cause) } = {}) {
+    super(`${plugin} stopped ${hook}: ${says}`, { cause })
     this.name = 'HookError'
     this.plugin = plugin
     this.hook = hook

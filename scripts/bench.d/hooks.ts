@@ -82,7 +82,7 @@ function shaping(
 
 function onDuty(plugin: Plugin, dir = ''): Member {
   const context = { core: {}, kv: {}, dir, log: pino({ level: 'silent' }), signal } as unknown as Context
-  return openShift(plugin, context).member
+  return openShift(plugin, context, dir).member
 }
 
 const nothing = () => undefined

@@ -1,8 +1,9 @@
 import { ownCall, type Rooms } from '../core/rooms.ts'
-import { messageOf, UserError } from '../errors.ts'
+import { HookError, messageOf, UserError } from '../errors.ts'
+import { explain } from '../plugin/blame.ts'
 import type { JobInfo } from '../plugin/core.ts'
 import type { Job, Plugin } from '../plugin/define.ts'
-import type { Member } from '../plugin/driver.ts'
+import { type Member, stopped } from '../plugin/driver.ts'
 import { asPlugin } from '../plugin/trail.ts'
 import type { JobName } from '../store/jobs.ts'
 import type { Call } from '../types.ts'
@@ -88,7 +89,7 @@ export function createJobs(rooms: Clockwork): Jobs {
       tell(
         'failed',
         { plugin: name, name: 'jobs' },
-        `${name} does not say what its jobs are: ${messageOf(error)}`,
+        `${name} does not say what its jobs are: ${explain(error, member.folder)}`,
       )
       return []
     }
@@ -113,8 +114,9 @@ export function createJobs(rooms: Clockwork): Jobs {
       return store.jobs.passed(name, { outcome: 'skipped', at: new Date() })
     rooms.background.run(`job ${++count}`, () =>
       perform(found, ownCall(rooms)).catch((err: unknown) => {
-        log.error({ err, job: id }, 'a job failed')
-        tell('failed', name, `${id} failed: ${messageOf(err)}`, messageOf(err))
+        const reason = explain(err, member.folder)
+        log.error({ err, job: id, reason }, 'a job failed')
+        tell('failed', name, `${id} failed: ${reason}`, reason)
       }),
     )
   }
@@ -123,7 +125,7 @@ export function createJobs(rooms: Clockwork): Jobs {
     store.jobs.setDue(name, { schedule: job.schedule, at: due.next() })
 
   const perform = async ({ member, job, underWay }: Planned, call: Call): Promise<void> => {
-    const { plugin, context } = member
+    const { plugin, context, folder } = member
     const id = store.jobs.begin(nameOf(plugin, job))
     underWay.add(id)
     const limitMs = job.timeoutMs ?? usualLimitMs
@@ -139,7 +141,7 @@ export function createJobs(rooms: Clockwork): Jobs {
       )
       store.jobs.end(id, { outcome: 'succeeded' })
     } catch (error) {
-      store.jobs.end(id, { outcome: 'failed', reason: messageOf(error) })
+      store.jobs.end(id, { outcome: 'failed', reason: explain(error, folder) })
       throw error
     } finally {
       underWay.delete(id)
@@ -197,7 +199,11 @@ export function createJobs(rooms: Clockwork): Jobs {
         )
       if (found.underWay.size > 0 && !found.job.overlaps)
         throw new UserError('job-running', `${plugin}:${name} is under way.`, 'See how it went: jobs:list')
-      await perform(found, call)
+      const { member, job } = found
+      await perform(found, call).catch((error: unknown) => {
+        const isPlain = error instanceof UserError || error instanceof HookError
+        throw isPlain || member.folder === undefined ? error : stopped(member, `job ${job.name}`, error)
+      })
     },
   }
 }

@@ -160,6 +160,7 @@ function factsOf(plugin: PluginFacts): Record<string, string> {
     version: plugin.version,
     state: stateOf(plugin),
     reason: plugin.off ?? '',
+    'last-failure': plugin.failure ? `${plugin.failure.at.toISOString()} ${plugin.failure.text}` : '',
     origin: plugin.origin,
     source: plugin.source ?? '',
     committish: plugin.committish ?? '',

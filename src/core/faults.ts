@@ -1,7 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 
-import { messageOf } from '../errors.ts'
-import { ownerIn } from '../plugin/blame.ts'
+import { explain, ownerIn } from '../plugin/blame.ts'
 import { trail } from '../plugin/trail.ts'
 import { type Fault, startWatchdog, type Watchdog } from '../plugin/watchdog.ts'
 import { pluginFolder } from './plugin-places.ts'
@@ -19,18 +18,20 @@ export function watchFaults(rooms: Watching): Watchdog {
     ownerIn(String((error as Error | undefined)?.stack ?? ''), roster.list()) ?? trail.getStore()?.plugin
   const blame = (err: unknown) => {
     const plugin = whoseIs(err)
-    if (plugin === undefined || !roster.find(plugin)) throw err
-    const reason = `an error of its own was caught by nobody: ${messageOf(err)}`
+    const found = plugin === undefined ? undefined : roster.find(plugin)
+    if (!plugin || !found) throw err
+    const reason = `an error of its own was caught by nobody: ${explain(err, found.folder)}`
     log.error({ err, plugin }, 'a plugin is turned off')
     store.plugins.fault(plugin, reason)
     roster.turnOff(plugin, reason)
   }
   const exit = (code: number) => {
-    const { stack } = new Error('exit')
-    const plugin = ownerIn(stack ?? '', roster.list()) ?? trail.getStore()?.plugin
+    const ended = new Error(`it ended the process, with exit code ${code}`)
+    const { stack = '' } = ended
+    const plugin = ownerIn(stack, roster.list()) ?? trail.getStore()?.plugin
     if (plugin === undefined) return
-    const reason = `it ended the process, with exit code ${code}`
-    note({ plugin, reason, stack: (stack ?? '').split('\n').slice(1) }, rooms)
+    const reason = explain(ended, roster.find(plugin)?.folder)
+    note({ plugin, reason, stack: stack.split('\n').slice(1) }, rooms)
   }
   process.on('uncaughtException', blame)
   process.on('unhandledRejection', blame)

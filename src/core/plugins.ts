@@ -208,10 +208,10 @@ function installedOf(name: string, rooms: Rooms) {
 }
 
 function factsOf(standing: Standing, { store }: Rooms): PluginFacts {
-  const { name, version, origin, plugin, hooks, off, folder } = standing
+  const { name, version, origin, plugin, hooks, off, folder, failure } = standing
   const installed = store.plugins.find(name)?.installed
   return {
-    ...{ name, version, origin, hooks, off },
+    ...{ name, version, origin, hooks, off, failure },
     about: plugin?.about ?? '',
     source: installed?.source,
     committish: installed?.committish,

@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
 
 import type { Logger } from '../log.ts'
+import { explain } from '../plugin/blame.ts'
 import type { Member } from '../plugin/driver.ts'
 import type { Mount, MountAnswer } from '../plugin/mount.ts'
 import { asPlugin } from '../plugin/trail.ts'
@@ -26,7 +27,9 @@ export async function serveMounts(
     answer(request, members()).then(
       given => send(response, given),
       (err: unknown) => {
-        log.error({ err, plugin: request.headers['davit-plugin'] }, "a plugin's mount failed")
+        const plugin = String(request.headers['davit-plugin'])
+        const { folder } = members().find(each => each.plugin.name === plugin) ?? {}
+        log.error({ err, plugin, reason: explain(err, folder) }, "a plugin's mount failed")
         send(response, {
           status: err instanceof Late ? 504 : 500,
           body: 'The plugin that answers here failed.\n',

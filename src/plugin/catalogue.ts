@@ -51,8 +51,16 @@ export interface PluginFacts {
   readonly hooks: readonly string[]
   /** Why it is off; undefined when it is on. */
   readonly off: string | undefined
+  /** What went wrong last in one of its hooks since it is on. */
+  readonly failure: Failure | undefined
   /** It is a folder of programs. */
   readonly executable: boolean
   /** Apps that cannot do without it. */
   readonly apps: readonly AppName[]
+}
+
+/** What went wrong, with its place in the plugin's files. */
+export interface Failure {
+  readonly at: Date
+  readonly text: string
 }

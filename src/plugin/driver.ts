@@ -1,5 +1,6 @@
-import { Cancelled, HookError, messageOf } from '../errors.ts'
+import { Cancelled, HookError, messageOf, UserError } from '../errors.ts'
 import type { Call } from '../types.ts'
+import { explain } from './blame.ts'
 import type { Context, Plugin } from './define.ts'
 import {
   type Handler,
@@ -16,6 +17,8 @@ import { asPlugin } from './trail.ts'
 export interface Member {
   readonly plugin: Plugin
   readonly context: Context
+  /** Where its files lie, so that errors are told with their place; Davit's own jobs have none. */
+  readonly folder?: string | undefined
 }
 
 type Caller<N extends HookName> = (...args: [...Parameters<Hooks[N]>, Call]) => Promise<
@@ -39,17 +42,21 @@ interface Listener {
   readonly rank: number
   readonly timeoutMs: number
   readonly handle: (...args: unknown[]) => unknown
+  readonly failed: Failed
 }
+
+/** Told of each handler that threw or was late; not of what a person can put right. */
+export type Failed = (plugin: string, failure: HookError) => void
 
 /**
  * Runs every hook by its kind. `members` is asked at each call, so that plugins may come and go; they stand in the order
  * of their needs. A before, shape or find handler that throws or times out stops the operation with a HookError; an after
  * handler's is reported on the plugin's log and to the person, and changes nothing.
  */
-export function createDriver(members: () => readonly Member[]): Driver {
+export function createDriver(members: () => readonly Member[], failed: Failed = () => undefined): Driver {
   const callers = hookNames.map(name => {
     const run = runners[kindOf(name)]
-    const listeners = openListeners(name)
+    const listeners = openListeners(name, failed)
     const caller = (...args: unknown[]) => run(listeners(members()), args.slice(0, -1), args.at(-1) as Call)
     return [name, caller] as const
   })
@@ -61,17 +68,17 @@ function kindOf(name: HookName): Kind {
 }
 
 /** What a member listens with is worked out once: most calls are of hooks that most plugins do not listen to. */
-function openListeners(hook: HookName): (members: readonly Member[]) => readonly Listener[] {
+function openListeners(hook: HookName, failed: Failed): (members: readonly Member[]) => readonly Listener[] {
   const known = new WeakMap<Member, readonly Listener[]>()
   const of = (member: Member) => {
-    const found = known.get(member) ?? listenersOf(member, hook)
+    const found = known.get(member) ?? listenersOf(member, hook, failed)
     known.set(member, found)
     return found
   }
   return members => members.flatMap(of).sort((a, b) => a.rank - b.rank)
 }
 
-function listenersOf(member: Member, hook: HookName): readonly Listener[] {
+function listenersOf(member: Member, hook: HookName, failed: Failed): readonly Listener[] {
   const given = member.plugin.hooks?.[hook] as Hook<HookName> | undefined
   if (!given) return []
   const whole = typeof given === 'function' ? { handle: given } : given
@@ -82,6 +89,7 @@ function listenersOf(member: Member, hook: HookName): readonly Listener[] {
       rank: { early: -1, normal: 0, late: 1 }[whole.order ?? 'normal'],
       timeoutMs: whole.timeoutMs ?? defaultTimeoutMs[kindOf(hook)],
       handle: whole.handle as Handler<HookName> as (...args: unknown[]) => unknown,
+      failed,
     },
   ]
 }
@@ -123,7 +131,7 @@ const runners: Record<
 
 /** One handler, bounded: ends with its answer, its error, its timeout or the caller's cancel, whichever is first. */
 async function ask(listener: Listener, args: unknown[], call: Call): Promise<unknown> {
-  const { member, hook, handle } = listener
+  const { member, hook, handle, failed } = listener
   const callers = [call.signal, member.context.signal]
   if (callers.some(each => each.aborted)) throw new Cancelled()
   const stop = new AbortController()
@@ -133,8 +141,16 @@ async function ask(listener: Listener, args: unknown[], call: Call): Promise<unk
     // Most handlers answer at once, and need no clock.
     return isPromised(answer) ? await inTime(answer, { listener, callers, stop }) : answer
   } catch (error) {
-    throw error instanceof Cancelled ? error : new HookError(member.plugin.name, hook, error)
+    if (error instanceof Cancelled) throw error
+    const failure = stopped(member, hook, error)
+    if (!(error instanceof UserError)) failed(member.plugin.name, failure)
+    throw failure
   }
+}
+
+/** What the plugin's code threw, in its name and with its place. */
+export function stopped({ plugin, folder }: Omit<Member, 'context'>, at: string, error: unknown): HookError {
+  return new HookError(plugin.name, at, error, { says: explain(error, folder) })
 }
 
 function isPromised(answer: unknown): answer is PromiseLike<unknown> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 
-import { messageOf } from '../errors.ts'
+import { explain } from './blame.ts'
 import type { Plugin } from './define.ts'
 import { type Executables, readExecutable } from './executable.ts'
 import { hookNames } from './hooks.ts'
@@ -46,7 +46,7 @@ export function createReader(executables: Executables): (place: Place) => Promis
       const reason = faultOf(plugin)
       return reason === undefined ? { plugin } : { reason }
     } catch (error) {
-      return { reason: messageOf(error) }
+      return { reason: explain(error, place.folder) }
     }
   }
 }

@@ -1,12 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { messageOf, UserError } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Arranged, arrange } from './arrange.ts'
+import { explain } from './blame.ts'
+import type { Failure } from './catalogue.ts'
 import type { Core } from './core.ts'
 import type { Kv, Plugin } from './define.ts'
-import type { Member } from './driver.ts'
+import type { Failed, Member } from './driver.ts'
 import type { Executables } from './executable.ts'
 import { hookNames } from './hooks.ts'
 import { createReader, type Place, type Read } from './load.ts'
@@ -19,6 +21,8 @@ export interface Standing extends Place {
   readonly hooks: readonly string[]
   /** Why it is off; undefined when it is on. */
   readonly off: string | undefined
+  /** What went wrong last in one of its hooks since it is on. */
+  readonly failure: Failure | undefined
 }
 
 /** What the plugin of that name may ask for. */
@@ -43,6 +47,8 @@ export interface Roster {
   retire(name: string, reason: string): Promise<void>
   /** As if it had never been there. It is off already, or goes off as in `retire`. */
   forget(name: string): Promise<void>
+  /** Told of what goes wrong in hooks. */
+  readonly failed: Failed
   /** Stops all, the last one first. */
   close(): Promise<void>
 }
@@ -71,6 +77,7 @@ interface Entry {
   /** Of its own; what others lack is worked out each time. */
   readonly off?: string | undefined
   readonly shift?: Shift | undefined
+  readonly failure?: Failure | undefined
 }
 
 export function openRoster(options: RosterOptions): Roster {
@@ -88,8 +95,7 @@ export function openRoster(options: RosterOptions): Roster {
     return mine
   }
   const set = (name: string, change: Partial<Entry>) => {
-    const entry = { ...entries.get(name), ...change } as Entry
-    entries.set(name, entry)
+    entries.set(name, { ...entries.get(name), ...change } as Entry)
   }
   const reasonOf = (name: string) => entries.get(name)?.off ?? arranged.refused.get(name)
 
@@ -115,13 +121,13 @@ export function openRoster(options: RosterOptions): Roster {
   const bringOn = async () => {
     for (let [next] = settle(); next; [next] = settle()) {
       const { place, plugin } = next
-      const shift = openShift(plugin!, contextOf(place.name, options, given.core!))
+      const shift = openShift(plugin!, contextOf(place.name, options, given.core!), place.folder)
       try {
         starting(place.name)
         await shift.start()
         set(place.name, { shift })
       } catch (error) {
-        const reason = `it did not start: ${messageOf(error)}`
+        const reason = `it did not start: ${explain(error, place.folder)}`
         shift.end(error)
         set(place.name, { off: reason })
         log.error({ plugin: place.name, err: error }, 'a plugin did not start')
@@ -164,10 +170,10 @@ export function openRoster(options: RosterOptions): Roster {
         if (out.has(name)) throw refused(name, out.get(name)!)
         for (const [other, reason] of out)
           if (entries.get(other)?.shift) throw refused(name, `with it, ${other} would be off: ${reason}`)
-        const shift = openShift(plugin, contextOf(name, options, given.core!))
+        const shift = openShift(plugin, contextOf(name, options, given.core!), place.folder)
         await shift.start().catch(error => {
           shift.end(error)
-          throw refused(name, `it did not start: ${messageOf(error)}`, error)
+          throw refused(name, `it did not start: ${explain(error, place.folder)}`, error)
         })
         entries.set(name, { place, plugin, shift })
         await bringOn()
@@ -195,6 +201,9 @@ export function openRoster(options: RosterOptions): Roster {
         settle()
         shift?.retire(log)
       }),
+    failed(name, { message }) {
+      if (entries.has(name)) set(name, { failure: { at: new Date(), text: message } })
+    },
     close: () =>
       inTurn(async () => {
         for (const { plugin } of members.toReversed()) await entries.get(plugin.name)?.shift?.stop(log)
@@ -215,9 +224,12 @@ function resultOf(read: Read): { plugin?: Plugin; off?: string } {
   return 'plugin' in read ? { plugin: read.plugin } : { off: read.reason }
 }
 
-function standing({ place, plugin }: Entry, reasonOf: (name: string) => string | undefined): Standing {
+function standing(
+  { place, plugin, failure }: Entry,
+  reasonOf: (name: string) => string | undefined,
+): Standing {
   const hooks = hookNames.filter(name => plugin?.hooks?.[name])
-  return { ...place, plugin, hooks, off: reasonOf(place.name) }
+  return { ...place, plugin, hooks, off: reasonOf(place.name), failure }
 }
 
 function contextOf(name: string, { data, kv, log, signal }: RosterOptions, core: CoreOf): Member['context'] {

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { HookError, UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Context, Job, Plugin } from './define.ts'
-import type { Member } from './driver.ts'
+import { type Member, stopped } from './driver.ts'
 import { type HookName, hookNames } from './hooks.ts'
 import type { Mount } from './mount.ts'
 import { asPlugin } from './trail.ts'
@@ -26,11 +26,12 @@ const startMs = 30_000
 const stopMs = 10_000
 const patienceMs = 60_000
 
-export function openShift(plugin: Plugin, context: Context): Shift {
+/** `folder` is where the plugin's files lie. */
+export function openShift(plugin: Plugin, context: Context, folder: string): Shift {
   const ended = new AbortController()
   const underWay = new Set<Promise<unknown>>()
   const own: Context = { ...context, signal: AbortSignal.any([context.signal, ended.signal]) }
-  const member: Member = { plugin: counted(plugin, underWay), context: own }
+  const member: Member = { plugin: counted(plugin, folder, underWay), context: own, folder }
 
   const stop = async (log: Logger) => {
     try {
@@ -71,7 +72,7 @@ async function inTime(name: string, at: string, ms: number, work: () => unknown)
 }
 
 /** The plugin with a note of each call that has not settled yet; what it does in a command or a job is its own. */
-function counted(plugin: Plugin, underWay: Set<Promise<unknown>>): Plugin {
+function counted(plugin: Plugin, folder: string, underWay: Set<Promise<unknown>>): Plugin {
   const noted =
     (work: (...args: never[]) => unknown) =>
     (...args: never[]): unknown => {
@@ -98,7 +99,7 @@ function counted(plugin: Plugin, underWay: Set<Promise<unknown>>): Plugin {
           (error: unknown) => {
             // A bug of the plugin is told with its name, as in its hooks.
             const isPlain = error instanceof UserError || error instanceof HookError
-            throw isPlain ? error : new HookError(plugin.name, command.name, error)
+            throw isPlain ? error : stopped({ plugin, folder }, command.name, error)
           },
         ),
       ) as typeof command.run,

@@ -1,6 +1,8 @@
+import { writeSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
 import { messageOf } from '../errors.ts'
+import { explain } from './blame.ts'
 import { createReader } from './load.ts'
 
 /** What is known of a plugin that was read to see whether it can be. */
@@ -15,6 +17,15 @@ async function tryOut(folder: string): Promise<Trial> {
 }
 
 if (isMainThread && process.argv[1] === import.meta.filename) {
-  const trial = await tryOut(process.argv[2]!).catch((error: unknown) => ({ reason: messageOf(error) }))
-  process.stdout.write(`\n${JSON.stringify(trial)}\n`, () => process.exit(0))
+  const folder = process.argv[2]!
+  const end = () =>
+    writeSync(1, outcome({ reason: explain(new Error('it ended the process that read it'), folder) }))
+  process.on('exit', end)
+  const trial = await tryOut(folder).catch((error: unknown) => ({ reason: messageOf(error) }))
+  process.off('exit', end)
+  process.stdout.write(outcome(trial), () => process.exit(0))
+}
+
+function outcome(trial: Trial): string {
+  return `\n${JSON.stringify(trial)}\n`
 }

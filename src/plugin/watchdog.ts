@@ -2,7 +2,7 @@ import { writeFileSync, writeSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 
-import { nameIn, onLoop, ownerIn, type Places } from './blame.ts'
+import { lineIn, nameIn, onLoop, ownerIn, type Places } from './blame.ts'
 
 /** What ended a daemon, for the next one. */
 export interface Fault {
@@ -71,7 +71,10 @@ function watch({ file, blockedMs, beats, onLoop }: Watched): void {
     clearInterval(looking)
     const end = (stack: readonly string[]) => {
       const plugin = ownerIn(stack.join('\n'), places) ?? nameIn(onLoop)
-      endWith({ plugin, reason: `it held up everything for ${blockedMs / 1000} s`, stack }, file)
+      const folder = places.find(each => each.name === plugin)?.folder
+      const line = folder === undefined ? undefined : lineIn(stack.join('\n'), folder)
+      const reason = `it held up everything for ${blockedMs / 1000} s${line === undefined ? '' : ` (${line})`}`
+      endWith({ plugin, reason, stack }, file)
     }
     setTimeout(() => end([]), showMs)
     showMain(end)

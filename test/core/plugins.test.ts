@@ -99,6 +99,70 @@ t.test('another tar of that name is another version; one gone wrong leaves what 
   t.match(await say('plugin:list'), { stdout: /^hello .* on /m })
 })
 
+t.test('an error in a plugin is told with its file and line', async t => {
+  const { say } = await plugins(t)
+  const start = (body: string) => `${module('hello', `, start() {\n${body}\n}`)}`
+  for (const [files, reason] of [
+    [{ 'index.ts': 'const a = 1\nconst b = {\n  c: = 1\n}\n' }, /: Expression expected \(index\.ts:3\)\./],
+    [
+      { 'index.ts': "import './deep/words.ts'\n", 'deep/words.ts': '\n\nexport const = 1\n' },
+      /\(deep\/words\.ts:3\)/,
+    ],
+    [{ 'index.ts': '// Words\nenum Word { Hello }\n' }, /enum is not supported.* \(index\.ts:2\)/],
+    [
+      { 'index.ts': "\nimport { word } from './words.ts'\n", 'words.ts': 'export const words = 1\n' },
+      /'\.\/words\.ts' does not provide an export named 'word' \(index\.ts:2\)/,
+    ],
+    [
+      { 'index.ts': "\n\nimport { word } from './words'\n" },
+      /Cannot find module 'words' imported from index\.ts \(index\.ts:3\)/,
+    ],
+    [{ 'index.ts': "\nimport 'no-such-package'\n" }, /package 'no-such-package' .* \(index\.ts:2\)/],
+    [{ 'index.ts': '\n\nthrow new Error("no luck")' }, /: no luck \(index\.ts:3\)/],
+    [{ 'index.ts': '\nprocess.exit(0)' }, /it ended the process that read it \(index\.ts:2\)/],
+    [{ 'index.ts': start('throw new Error("no start")') }, /did not start: no start \(index\.ts:3\)/],
+    [{ 'index.ts': start('return new Error().gone.x') }, /did not start: Cannot read .* \(index\.ts:3\)/],
+  ] as const) {
+    const { code, stderr } = await say('plugin:install -', { input: await tarOf(files) })
+    t.match(stderr, reason)
+    t.notMatch(stderr, /\.new-|node:internal/, 'and not with where it lay')
+    t.equal(code, 1)
+  }
+})
+
+t.test(
+  'what a hook throws is told with its place to the person, in the log and in plugin:report',
+  async t => {
+    const { say, logged } = await plugins(t)
+    const hooks = `, hooks: {
+    beforeCreate({ app }, { kv }) {
+      if (app.name === 'bad') kv.get('words').join(' ')
+    },
+    async afterCreate({ app }) {
+      await null
+      if (app.name === 'late') throw new Error('nobody answers')
+    },
+  }`
+    await say('plugin:install -', { input: await tarOf({ 'index.ts': module('hello', hooks) }) })
+    t.equal((await say('plugin:report hello --plugin-last-failure')).stdout, '\n')
+    t.match(await say('apps:create bad'), {
+      code: 1,
+      stderr:
+        /hello stopped beforeCreate: Cannot read properties of undefined \(reading 'join'\) \(index\.ts:4\)/,
+    })
+    t.match(logged, [{ msg: 'a plugin stopped an operation', err: { message: /\(index\.ts:4\)/ } }])
+    const failure = await say('plugin:report hello --plugin-last-failure')
+    t.match(failure.stdout, /^\S+Z hello stopped beforeCreate: .* \(index\.ts:4\)\n$/)
+    t.match(await say('apps:create late'), {
+      code: 0,
+      stderr: /hello stopped afterCreate: nobody answers \(index\.ts:8\)/,
+    })
+    t.match(await say('plugin:report hello'), {
+      stdout: /Plugin last failure: .*afterCreate: nobody answers/,
+    })
+  },
+)
+
 t.test('archives that lead elsewhere are refused', async t => {
   const { say } = await plugins(t)
   for (const header of [

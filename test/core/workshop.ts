@@ -93,7 +93,7 @@ export function workshop(
       log,
     }),
     reach,
-    hooks: createDriver(roster.members),
+    hooks: createDriver(roster.members, roster.failed),
     roster,
     log,
     signal: ended.signal,

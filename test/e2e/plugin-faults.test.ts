@@ -30,10 +30,13 @@ t.test('what goes wrong in a plugin stays there, and everybody else is served', 
     box.ssh('plugin:install -', { input: await tarOf(files) })
 
   t.test('one that throws at load or start, or is for another api, is not taken', async t => {
-    t.match(await install({ 'index.ts': 'throw new Error("no load")' }), { code: 1, stderr: /no load/ })
+    t.match(await install({ 'index.ts': 'throw new Error("no load")' }), {
+      code: 1,
+      stderr: /no load \(index\.ts:1\)/,
+    })
     t.match(await install(module('bad', `start() { throw new Error('no start') }`)), {
       code: 1,
-      stderr: /no start/,
+      stderr: /no start \(index\.ts:2\)/,
     })
     t.match(await install({ 'plugin.json': '{"name": "bad", "about": "", "api": 2}' }), {
       code: 1,
@@ -53,7 +56,7 @@ t.test('what goes wrong in a plugin stays there, and everybody else is served', 
       const handle = `${hook}: { order: 'early', handle(...args) { if (args.at(-2).app.name === 'shop') throw new Error('no luck') } }`
       t.match(await install(module('bad', `hooks: { ${handle} }`)), { code: 0 })
       const { code, text } = await pushBoth()
-      t.match(text, new RegExp(`bad .*${hook}.*no luck|no luck`))
+      t.match(text, new RegExp(`remote: +! +bad stopped ${hook}: no luck \\(index\\.ts:2\\)`))
       t.equal(code, kind === 'stops' ? 1 : 0)
     })
 
@@ -92,15 +95,15 @@ t.test('what goes wrong in a plugin stays there, and everybody else is served', 
     t.match(await box.ssh('plugin:list'), {
       stdout: /^bad .* off /m,
       stderr:
-        /bad is off: an error of its own was caught by nobody: loose[\s\S]*worse is off: it needs bad, which is off/,
+        /bad is off: an error of its own was caught by nobody: loose \(index\.ts:2\)[\s\S]*worse is off: it needs bad, which is off/,
     })
     t.match(await pushBoth(), { code: 0 })
     t.match(await box.ssh('plugin:uninstall worse'), { code: 0 })
   })
 
   for (const [what, code, reason] of [
-    ['ends the process', 'process.exit(3)', 'it ended the process, with exit code 3'],
-    ['holds up the loop', 'for (;;);', 'it held up everything for 10 s'],
+    ['ends the process', 'process.exit(3)', 'it ended the process, with exit code 3 (index.ts:2)'],
+    ['holds up the loop', 'for (;;);', 'it held up everything for 10 s (index.ts:2)'],
   ] as const)
     t.test(`one that ${what} is off after the restart, and apps are served meanwhile`, async t => {
       await install(

@@ -331,7 +331,7 @@ t.test(
     const dir = ${JSON.stringify(join(dir, 'own'))}
     const { signal } = new AbortController()
     const plugin = readExecutable({ name: 'mine', folder: ${JSON.stringify(join(folder, 'mine'))} }, tools)
-    const shift = openShift(plugin, { dir, signal, log: console })
+    const shift = openShift(plugin, { dir, signal, log: console }, ${JSON.stringify(join(folder, 'mine'))})
     await shift.start()
     const call = { signal, out: { detail() {}, warn() {} } }
     const error = await createDriver(() => [shift.member]).beforeCreate({ app: { name: 'shop' } }, call).catch(e => e)

@@ -197,7 +197,7 @@ t.test('a plugin that does not start is off, and so is what needs it', async t =
   ])
   t.strictSame(names(members()), ['c'])
   t.strictSame(refused(), [
-    { name: 'a', reason: 'it did not start: no start' },
+    { name: 'a', reason: 'it did not start: no start (index.ts:1)' },
     { name: 'b', reason: 'it needs a, which is off' },
   ])
 })

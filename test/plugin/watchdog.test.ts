@@ -16,7 +16,7 @@ t.test('a plugin that never gives the loop back ends the process, and is named b
     const { spin } = await import(plugin)
     setTimeout(async () => { await null; spin() }, 10)`,
   )
-  t.match(fault, { plugin: 'spinner', reason: 'it held up everything for 1 s' })
+  t.match(fault, { plugin: 'spinner', reason: /^it held up everything for 1 s \(index\.ts:\d+\)$/ })
   t.match(fault?.stack[0], /^spin \(file:.*spinner\/index\.ts:\d+\)$/)
 })
 
