@@ -8,7 +8,8 @@ import type { Out, Source } from '../types.ts'
 import { wrongIn } from './answers.ts'
 import type { Context, Plugin } from './define.ts'
 import { executableCommand } from './executable-command.ts'
-import { type HookContext, type HookName, hookNames } from './hooks.ts'
+import { type HookContext, type HookName, isHookName, noHook } from './hooks.ts'
+import { wrongInterpreter } from './interpreter.ts'
 import type { Place } from './load.ts'
 import { type Manifest, readManifest } from './manifest.ts'
 import { isObject, type Json, mergePatch } from './patch.ts'
@@ -31,15 +32,14 @@ export function readExecutable(place: Place, tools: Executables): Plugin {
   const { folder } = place
   const manifest = readManifest(readFileSync(join(folder, 'plugin.json'), 'utf8'))
   const name = place.name || manifest.name
-  const hooks = programsIn(folder, 'hooks')
-  const unknown = hooks.find(each => !hookNames.some(known => known === each))
-  if (unknown) throw new Error(`it listens to ${unknown}, which is no hook`)
-  const commands = programsIn(folder, 'commands')
-  for (const key of Object.keys(manifest.commands))
-    if (!commands.includes(key))
-      throw new Error(`plugin.json describes ${key}, but there is no commands/${key}`)
-  for (const key of Object.keys(manifest.hooks))
-    if (!hooks.includes(key)) throw new Error(`plugin.json describes ${key}, but there is no hooks/${key}`)
+  const hooks = programsIn(folder, 'hooks', tools)
+  const unknown = [...hooks, ...Object.keys(manifest.hooks)].find(each => !isHookName(each))
+  if (unknown !== undefined) throw new Error(noHook(unknown))
+  const commands = programsIn(folder, 'commands', tools)
+  for (const key of Object.keys(manifest.commands)) refuseMissing('commands', key, commands)
+  for (const key of Object.keys(manifest.hooks)) refuseMissing('hooks', key, hooks)
+  if (hooks.length + commands.length === 0)
+    throw new Error('it has no programs: they lie in hooks/HOOK and commands/TOPIC:VERB')
   const own: Own = { folder, name, tools }
   return {
     name,
@@ -52,6 +52,14 @@ export function readExecutable(place: Place, tools: Executables): Plugin {
   }
 }
 
+function refuseMissing(kind: 'hooks' | 'commands', key: string, programs: readonly string[]): void {
+  if (programs.includes(key)) return
+  const there = programs.length > 0 ? programs.join(', ') : 'nothing'
+  throw new Error(
+    `plugin.json describes ${key}, but there is no ${kind}/${key}: in ${kind} there is ${there}`,
+  )
+}
+
 /** Where its programs are, and how they are run. */
 export interface Own {
   readonly folder: string
@@ -59,14 +67,19 @@ export interface Own {
   readonly tools: Executables
 }
 
-function programsIn(folder: string, kind: 'hooks' | 'commands'): string[] {
+function programsIn(folder: string, kind: 'hooks' | 'commands', { env }: Executables): string[] {
   const path = join(folder, kind)
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return []
-  const names = readdirSync(path).sort()
+  // Editors and other systems leave files behind that begin with a dot.
+  const names = readdirSync(path)
+    .filter(name => !name.startsWith('.'))
+    .sort()
   for (const name of names) {
     const file = statSync(join(path, name))
     if (!file.isFile() || (file.mode & 0o111) === 0)
       throw new Error(`${kind}/${name} is not executable: chmod +x ${kind}/${name}`)
+    const wrong = wrongInterpreter(join(path, name), env.PATH ?? '')
+    if (wrong !== undefined) throw new Error(`${kind}/${name} ${wrong}`)
   }
   return names
 }

@@ -14,6 +14,7 @@ import type {
   Source,
 } from '../types.ts'
 import type { Context } from './define.ts'
+import { meant } from './nearest.ts'
 
 /** Something about an app. */
 export interface AppEvent {
@@ -157,6 +158,15 @@ export const hookNames = [
   'findAccess',
   'afterEvent',
 ] as const satisfies readonly HookName[]
+
+export function isHookName(name: string): name is HookName {
+  return hookNames.some(each => each === name)
+}
+
+/** What is wrong with listening to that. */
+export function noHook(name: string): string {
+  return `it listens to ${name}, which is no hook${meant(name, hookNames)}: there are ${hookNames.join(', ')}`
+}
 
 type Missing = Exclude<HookName, (typeof hookNames)[number]>
 const allNamed: Missing extends never ? true : Missing = true

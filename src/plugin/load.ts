@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { explain } from './blame.ts'
 import type { Plugin } from './define.ts'
 import { type Executables, readExecutable } from './executable.ts'
-import { hookNames } from './hooks.ts'
+import { checkPlugin } from './sound.ts'
 import { asPlugin } from './trail.ts'
 
 /** Where a plugin lies. */
@@ -40,11 +40,10 @@ export function createReader(executables: Executables): (place: Place) => Promis
     const reading = (readings.get(place.folder) ?? 0) + 1
     readings.set(place.folder, reading)
     try {
-      const plugin = isFile(join(place.folder, 'plugin.json'))
-        ? readExecutable(place, executables)
-        : await readModule(place, reading)
-      const reason = faultOf(plugin)
-      return reason === undefined ? { plugin } : { reason }
+      const isPrograms = isFile(join(place.folder, 'plugin.json'))
+      const plugin = isPrograms ? readExecutable(place, executables) : await readModule(place, reading)
+      checkPlugin(plugin, isPrograms ? 'plugin.json' : 'what index.ts exports')
+      return { plugin }
     } catch (error) {
       return { reason: explain(error, place.folder) }
     }
@@ -60,32 +59,6 @@ async function readModule({ name, folder, origin }: Place, reading: number): Pro
   if (origin === 'davit' && given.name !== name)
     throw new Error(`it calls itself ${given.name}, but its folder is ${name}`)
   return { ...given, name: name || given.name }
-}
-
-/** Why a plugin cannot take part, whatever it is written in. */
-export function faultOf(plugin: Plugin): string | undefined {
-  const api: unknown = plugin.api
-  if (api !== 1) return `it is for api ${api}; this Davit speaks api 1`
-  const isNames = (given: unknown) =>
-    given === undefined || (Array.isArray(given) && given.every(each => typeof each === 'string'))
-  if (!isNames(plugin.needs)) return 'its needs are no list of names'
-  if (plugin.commands !== undefined && !Array.isArray(plugin.commands)) return 'its commands are no list'
-  const broken = plugin.commands?.find(
-    ({ name, run }) => typeof run !== 'function' || !/^[a-z0-9-]+(?::[a-z0-9-]+)?$/.test(name),
-  )
-  if (broken) return `it has a command that cannot be run: ${JSON.stringify(broken.name)}`
-  return unheard(plugin)
-}
-
-/** Why a handler would never be called, as the types would have told its author. */
-function unheard({ hooks = {} }: Plugin): string | undefined {
-  for (const [name, given] of Object.entries(hooks)) {
-    if (!hookNames.some(each => each === name)) return `it listens to ${name}, which is no hook`
-    const { order = 'early', handle } = typeof given === 'function' ? { handle: given } : (given ?? {})
-    if (given && (typeof handle !== 'function' || !['early', 'late'].includes(order)))
-      return `its ${name} is no handler, or has an order that is neither early nor late`
-  }
-  return undefined
 }
 
 const loadMs = 10_000

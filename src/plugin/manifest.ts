@@ -1,4 +1,5 @@
 import { type Argument, any, appName, flag, many, option, optional, text } from './args.ts'
+import { form, forms, isText, lineOfFault, readFields, refuseOtherApi } from './fields.ts'
 import { isObject, type Json } from './patch.ts'
 
 /** `plugin.json` of an executable plugin, as it was read. */
@@ -25,25 +26,33 @@ export interface ManifestCommand {
 const usualMs = 600_000
 const mostMs = 6 * 3_600_000
 
-/** Throws an Error that says where it is wrong. */
+const milliseconds = form<number>(
+  'a whole number of milliseconds up to six hours',
+  value => Number.isInteger(value) && Number(value) > 0 && Number(value) <= mostMs,
+)
+const order = form<'early' | 'late'>('"early" or "late"', value => value === 'early' || value === 'late')
+const argumentName = form<string>(
+  'lower-case letters, digits and dashes, a letter first',
+  value => isText(value) && /^[a-z][a-z0-9-]*$/.test(value),
+)
+const kindName = form<string>(
+  'app, text, flag or option',
+  value => isText(value) && Object.hasOwn(kinds, value),
+)
+
+/** Throws an Error that says where it is wrong, and what may stand there. */
 export function readManifest(content: string): Manifest {
-  const manifest = parsed(content)
-  if (!isObject(manifest)) throw new Error('plugin.json is no object')
-  const { name, about = '', api, needs = [], hooks = {}, commands = {} } = manifest
-  if (typeof name !== 'string') throw new Error('plugin.json has no "name"')
-  if (typeof about !== 'string') throw new Error('"about" in plugin.json is no text')
-  if (typeof api !== 'number') throw new Error('plugin.json has no "api", which is 1')
-  if (!Array.isArray(needs) || !needs.every(each => typeof each === 'string'))
-    throw new Error('"needs" in plugin.json is no list of names')
+  const keys = {
+    ...{ name: forms.text, about: forms.text, api: form<number>('the number 1', Number.isInteger) },
+    ...{ needs: forms.names, hooks: forms.object, commands: forms.object },
+  }
+  const whole = parsed(content)
+  refuseOtherApi(whole)
+  const given = readFields(whole, 'plugin.json', keys, ['name', 'api'])
+  const { name, about = '', api, needs = [], hooks = {}, commands = {} } = given
   return {
-    name,
-    about,
-    api,
-    needs: needs as readonly string[],
-    hooks: table(hooks, 'hooks', (each, at) => ({
-      ...place(each.order, at),
-      ...(each.timeoutMs === undefined ? {} : { timeoutMs: milliseconds(each.timeoutMs, at) }),
-    })),
+    ...{ name, about, api, needs },
+    hooks: table(hooks, 'hooks', (each, at) => readFields(each, at, { order, timeoutMs: milliseconds })),
     commands: table(commands, 'commands', readCommand),
   }
 }
@@ -52,68 +61,100 @@ function parsed(content: string): Json {
   try {
     return JSON.parse(content) as Json
   } catch (cause) {
-    throw new Error(`plugin.json is no JSON: ${(cause as Error).message}`, { cause })
+    const what = (cause as Error).message.replace(/ in JSON at position.*$|, \.{0,3}".*$/s, '')
+    throw new Error(`plugin.json is no JSON: ${what} (plugin.json:${lineOfFault(content)})`, { cause })
   }
 }
 
-function readCommand(given: Readonly<Record<string, Json>>, at: string): ManifestCommand {
-  const { about = '', args = [], reads = false, input = false, timeoutMs = usualMs } = given
-  if (typeof about !== 'string') throw new Error(`"about" in ${at} is no text`)
-  if (!Array.isArray(args)) throw new Error(`"args" in ${at} is no list`)
-  return {
-    about,
-    args: Object.fromEntries(args.map((each, index) => readArgument(each as Json, `args ${index} in ${at}`))),
-    reads: reads === true,
-    input: input === true,
-    timeoutMs: milliseconds(timeoutMs, at),
+function readCommand(given: Json, at: string): ManifestCommand {
+  const { flag, list, text } = forms
+  const keys = { about: text, args: list, reads: flag, input: flag, timeoutMs: milliseconds }
+  const said = readFields(given, at, keys)
+  const { about = '', args = [], reads = false, input = false, timeoutMs = usualMs } = said
+  return { about, args: readArguments(args, at), reads, input, timeoutMs }
+}
+
+function readArguments(given: readonly Json[], of: string): Readonly<Record<string, Argument<unknown>>> {
+  const args = new Map<string, Argument<unknown>>()
+  let last: Argument<unknown> | undefined
+  for (const [index, each] of given.entries()) {
+    const at = `${of}.args[${index}]`
+    const [name, argument] = readArgument(each, at)
+    if (args.has(name)) throw new Error(`${at} is called ${name}, as one before it is`)
+    if (argument.place !== 'flag' && argument.place !== 'option') {
+      if (last?.place === 'many' || last?.place === 'any')
+        throw new Error(`${at} would never get a word: ${last.label} before it takes all that follow`)
+      if (last?.place === 'optional' && argument.place !== 'optional' && argument.place !== 'any')
+        throw new Error(`${at} follows an optional word, so it has to be optional too`)
+      last = argument
+    }
+    args.set(name, argument)
   }
+  return Object.fromEntries(args)
 }
 
 /** `{ "name": "reason", "kind": "text", "about": "…" }` */
 function readArgument(given: Json, at: string): readonly [string, Argument<unknown>] {
-  if (!isObject(given)) throw new Error(`${at} is no object`)
-  const { name, kind = 'text', about = '', optional: may = false, many: more = false, secret = false } = given
-  if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name))
-    throw new Error(`${at} has no "name" of lower-case letters, digits and dashes`)
-  if (typeof about !== 'string') throw new Error(`"about" in ${at} is no text`)
-  const hide = secret === true ? { hide: () => '****' } : {}
-  switch (kind) {
-    case 'app':
-      return [name, may ? optional(appName()) : appName()]
-    case 'text': {
-      const word = { ...text(name, about), ...hide }
-      return [name, more ? (may ? any(word) : many(word)) : may ? optional(word) : word]
-    }
-    case 'flag':
-      return [name, flag(name, { about })]
-    case 'option':
-      return [name, { ...option(name, word => word, { about }), ...hide }]
-    default:
-      throw new Error(`"kind" in ${at} is none of app, text, flag, option`)
-  }
+  const said = isObject(given) ? given.kind : undefined
+  const kind = kindName.fits(said) ? said : 'text'
+  const flags = kinds[kind]!.flags.map(each => [each, forms.flag] as const)
+  const keys = { name: argumentName, kind: kindName, about: forms.text, ...Object.fromEntries(flags) }
+  const { name, about = '', ...more } = readFields(given, `${at} (kind ${kind})`, keys, ['name'])
+  return [name, kinds[kind]!.make(name, about, more as Said)]
+}
+
+interface Said {
+  readonly optional?: boolean
+  readonly many?: boolean
+  readonly secret?: boolean
+}
+
+interface Kind {
+  /** What may be said of it besides. */
+  readonly flags: readonly (keyof Said)[]
+  readonly make: (name: string, about: string, said: Said) => Argument<unknown>
+}
+
+const kinds: Readonly<Record<string, Kind>> = {
+  app: {
+    flags: ['optional'],
+    make: (_, about, said) => {
+      const app = { ...appName(), ...(about ? { about } : {}) }
+      return said.optional ? optional(app) : app
+    },
+  },
+  text: {
+    flags: ['optional', 'many', 'secret'],
+    make: (name, about, said) => {
+      const word = hidden(text(name, about), said)
+      if (said.many) return said.optional ? any(word) : many(word)
+      return said.optional ? optional(word) : word
+    },
+  },
+  flag: { flags: [], make: (name, about) => flag(name, { about }) },
+  option: {
+    flags: ['secret'],
+    make: (name, about, said) =>
+      hidden(
+        option(name, word => word, { about }),
+        said,
+      ),
+  },
+}
+
+function hidden<T>(argument: Argument<T>, { secret }: Said): Argument<T> {
+  return secret ? { ...argument, hide: () => '****' } : argument
 }
 
 function table<T>(
-  given: Json,
+  given: Readonly<Record<string, Json>>,
   name: string,
-  read: (each: Readonly<Record<string, Json>>, at: string) => T,
+  read: (each: Json, at: string) => T,
 ): Readonly<Record<string, T>> {
-  if (!isObject(given)) throw new Error(`"${name}" in plugin.json is no object`)
   return Object.fromEntries(
-    Object.entries(given).map(([key, each]) => {
-      if (!isObject(each)) throw new Error(`"${key}" under "${name}" in plugin.json is no object`)
-      return [key, read(each, `${key} of plugin.json`)]
-    }),
+    Object.entries(given).map(([key, each]) => [
+      key,
+      read(each, `${name}[${JSON.stringify(key)}] of plugin.json`),
+    ]),
   )
-}
-
-function place(order: Json | undefined, at: string): { order?: 'early' | 'late' } {
-  if (order === undefined) return {}
-  if (order === 'early' || order === 'late') return { order }
-  throw new Error(`"order" in ${at} is neither early nor late`)
-}
-
-function milliseconds(given: Json, at: string): number {
-  if (Number.isInteger(given) && (given as number) > 0 && (given as number) <= mostMs) return given as number
-  throw new Error(`"timeoutMs" in ${at} is no number of milliseconds up to six hours`)
 }

@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 
 import { messageOf } from '../errors.ts'
+import { plainEnv } from '../settings.ts'
 import { explain } from './blame.ts'
 import { createReader } from './load.ts'
 
@@ -11,7 +12,7 @@ export type Trial = { readonly name: string } | { readonly reason: string }
 /** Reads the plugin in a folder, in a process of its own, which it may block or end; the last line is the outcome. */
 async function tryOut(folder: string): Promise<Trial> {
   const nothing = async () => undefined
-  const read = createReader({ user: undefined, env: {}, checkout: nothing })
+  const read = createReader({ user: undefined, env: plainEnv(), checkout: nothing })
   const found = await read({ name: '', folder, version: '', origin: 'installed' })
   return 'reason' in found ? found : { name: found.plugin.name }
 }

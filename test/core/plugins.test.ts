@@ -69,12 +69,15 @@ t.test('another tar of that name is another version; one gone wrong leaves what 
   for (const [input, reason] of [
     [await tarOf({ ...hello('Three'), 'hooks/afterwards!': '' }), /listens to afterwards, which is no hook/],
     [
-      await tarOf({ 'plugin.json': manifest('hello', { api: 2 }) }),
+      await tarOf({ ...hello('Two'), 'plugin.json': manifest('hello', { api: 2 }) }),
       /it is for api 2; this Davit speaks api 1/,
     ],
-    [await tarOf({ 'plugin.json': manifest('hello', { needs: ['x'] }) }), /needs x, which is not there/],
+    [
+      await tarOf({ ...hello('Two'), 'plugin.json': manifest('hello', { needs: ['x'] }) }),
+      /needs x, which is not there/,
+    ],
     [await tarOf({ 'README.md': '' }), /neither an index.ts nor a plugin.json/],
-    [await tarOf({ 'plugin.json': manifest('../hello') }), /cannot be a plugin's name/],
+    [await tarOf({ ...hello('Two'), 'plugin.json': manifest('../hello') }), /cannot be a plugin's name/],
     [await tarOf({ 'index.ts': 'throw new Error("no luck")' }), /no luck/],
     [await tarOf({ 'index.ts': 'process.exit(0)' }), /it ended the process that read it/],
     [await tarOf({ 'index.ts': 'process.abort()' }), /it ended the process that read it with 134/],
@@ -313,7 +316,7 @@ t.test('a plugin that others need, or apps depend on, is not uninstalled', async
   const { say, rooms, data } = await plugins(t)
   await say('plugin:install -', { input: await tarOf(hello('Hello')) })
   await say('plugin:install -', {
-    input: await tarOf({ 'plugin.json': manifest('more', { needs: ['hello'] }) }),
+    input: await tarOf({ ...hello('More'), 'plugin.json': manifest('more', { needs: ['hello'] }) }),
   })
   t.match(await say('plugin:uninstall hello'), { code: 1, stderr: /more needs it/ })
   t.match(await say('plugin:disable hello'), { code: 1, stderr: /more needs it/ })

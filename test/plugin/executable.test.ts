@@ -241,31 +241,94 @@ t.test('a command that reads nothing does not wait for the end of input', async 
   t.strictSame(call.lines, ['hello'])
 })
 
-t.test('a folder that is no plugin is refused, by name and reason', async t => {
+t.test('a folder that is no plugin is refused, by name and reason, with what may stand there', async t => {
+  const one = { 'hooks/beforeCreate': sh(''), 'commands/a:b': sh('') }
+  const say = (command: object) => ({ commands: { 'a:b': command } })
   for (const [files, more, reason] of [
-    [{ 'hooks/afterwards': sh('') }, {}, /listens to afterwards, which is no hook/],
-    [{}, { api: 2 }, /it is for api 2; this Davit speaks api 1/],
-    [{}, { api: 'one' }, /no "api", which is 1/],
-    [{}, { needs: 'x' }, /"needs" in plugin.json is no list/],
-    [{}, { needs: ['x'] }, /it needs x, which is not there/],
-    [{}, { commands: { 'a:b': {} } }, /describes a:b, but there is no commands\/a:b/],
-    [{}, { hooks: { beforeCreate: {} } }, /describes beforeCreate, but there is no hooks\/beforeCreate/],
     [
-      { 'hooks/beforeCreate': sh('') },
-      { hooks: { beforeCreate: { order: 'first' } } },
-      /neither early nor late/,
+      { 'hooks/beforeRelese.py': sh('') },
+      {},
+      /listens to beforeRelese\.py, which is no hook \(did you mean beforeRelease\?\): there are beforeCreate, /,
+    ],
+    [{}, { hooks: { beforRelease: {} } }, /did you mean beforeRelease\?/],
+    [{}, {}, /it has no programs: they lie in hooks\/HOOK and commands\/TOPIC:VERB/],
+    [{}, { api: 2, wants: [] }, /it is for api 2; this Davit speaks api 1/],
+    [one, { api: 'one' }, /"api" of plugin.json is "one"; it has to be the number 1/],
+    [one, { name: undefined }, /plugin.json has no "name", which has to be a text/],
+    [one, { needs: 'x' }, /"needs" of plugin.json is "x"; it has to be a list of names/],
+    [one, { needs: ['x'] }, /it needs x, which is not there/],
+    [
+      one,
+      { comands: {} },
+      /plugin.json has a key "comands" that means nothing \(did you mean commands\?\): its keys are name, about, api, needs, hooks, commands/,
     ],
     [
-      { 'hooks/beforeCreate': sh('') },
+      {},
+      { commands: { 'a:b': {} } },
+      /describes a:b, but there is no commands\/a:b: in commands there is nothing/,
+    ],
+    [one, { hooks: { beforeBuild: {} } }, /no hooks\/beforeBuild: in hooks there is beforeCreate/],
+    [one, { hooks: { beforeCreate: { order: 'first' } } }, /is "first"; it has to be "early" or "late"/],
+    [one, { hooks: { beforeCreate: { timeout: 5 } } }, /a key "timeout" .*did you mean timeoutMs\?/],
+    [
+      one,
       { hooks: { beforeCreate: { timeoutMs: -1 } } },
-      /no number of milliseconds/,
+      /is -1; it has to be a whole number of milliseconds/,
     ],
     [
-      { 'commands/a:b': sh('') },
-      { commands: { 'a:b': { args: [{ name: 'x', kind: 'y' }] } } },
-      /"kind" in args 0/,
+      one,
+      { hooks: { beforeCreate: 'late' } },
+      /hooks\["beforeCreate"\] of plugin.json is "late"; it has to be an object/,
     ],
-    [{ 'commands/A B': sh('') }, {}, /cannot be run/],
+    [
+      one,
+      say({ reads: 'yes' }),
+      /"reads" of commands\["a:b"\] of plugin.json is "yes"; it has to be true or false/,
+    ],
+    [
+      one,
+      say({ arguments: [] }),
+      /a key "arguments" that means nothing.*: its keys are about, args, reads, input, timeoutMs/,
+    ],
+    [one, say({ args: {} }), /"args" of commands\["a:b"\] of plugin.json is {}; it has to be a list/],
+    [
+      one,
+      say({ args: [{ name: 'x', kind: 'y' }] }),
+      /"kind" of .*args\[0\].* is "y"; it has to be app, text, flag or option/,
+    ],
+    [one, say({ args: [{ name: 'X' }] }), /"name" of .* is "X"; it has to be lower-case letters/],
+    [
+      one,
+      say({ args: [{ name: 'x', kind: 'flag', many: true }] }),
+      /\(kind flag\) has a key "many" that means nothing/,
+    ],
+    [one, say({ args: [{ name: 'x' }, { name: 'x' }] }), /args\[1\] is called x, as one before it is/],
+    [
+      one,
+      say({ args: [{ name: 'x', many: true }, { name: 'y' }] }),
+      /args\[1\] would never get a word: X before it takes all/,
+    ],
+    [
+      one,
+      say({ args: [{ name: 'x', optional: true }, { name: 'y' }] }),
+      /args\[1\] follows an optional word/,
+    ],
+    [
+      { 'hooks/beforeCreate': '#!/usr/bin/env no-such-language\n' },
+      {},
+      /hooks\/beforeCreate is to be run by no-such-language, which is not on this host/,
+    ],
+    [
+      { 'hooks/beforeCreate': '#!/no/such/sh\n' },
+      {},
+      /is to be run by "\/no\/such\/sh", which is not on this host/,
+    ],
+    [
+      { 'hooks/beforeCreate': '#!/bin/sh\r\necho\r\n' },
+      {},
+      /hooks\/beforeCreate has lines that end as on Windows/,
+    ],
+    [{ ...one, 'commands/A B': sh('') }, {}, /a command called "A B", which nobody could type/],
   ] as const) {
     const { refused } = await plugin(t, files, more)
     t.match(refused(), [{ name: 'mine', reason }])
@@ -275,6 +338,31 @@ t.test('a folder that is no plugin is refused, by name and reason', async t => {
   await writeFile(join(folder, 'mine/hooks/beforeCreate'), '#!/bin/sh\n')
   const { refused } = await rostered(t, [folder], { data: await ownFolder(t) })
   t.match(refused(), [{ reason: /not executable: chmod \+x hooks\/beforeCreate/ }])
+})
+
+t.test('a plugin.json that is no JSON is refused with the line', async t => {
+  for (const [text, reason] of [
+    ['{\n  "name": "mine",\n}\n', /no JSON: Expected double-quoted property name \(plugin\.json:3\)/],
+    ['{\n  "name": "mine"\n  "api": 1\n}', /Expected ',' or '}' after property value \(plugin\.json:3\)/],
+    ['{\n  "name": "mine",\n  "needs": [\n    "a",\n  ]\n}\n', /Unexpected token '\]' \(plugin\.json:5\)/],
+    ["{\n  // Mine\n  'name': 'mine'\n}\n", /\(plugin\.json:2\)/],
+    ['{\n  "api": True\n}\n', /Unexpected token 'T' \(plugin\.json:2\)/],
+    ['{\n  "api": 1\n', /after property value \(plugin\.json:3\)/],
+    ['[]', /plugin\.json is \[\]; it has to be an object/],
+  ] as const) {
+    const folder = await folderOf(t, { 'hooks/beforeCreate': sh('') }, {})
+    await writeFile(join(folder, 'mine/plugin.json'), text)
+    const { refused } = await rostered(t, [folder], { data: await ownFolder(t) })
+    t.match(refused(), [{ name: 'mine', reason }])
+  }
+})
+
+t.test('what other systems leave beside programs is passed over', async t => {
+  const folder = await folderOf(t, { 'hooks/beforeCreate': sh('') }, {})
+  for (const name of ['.DS_Store', '._beforeCreate', '.beforeCreate.swp'])
+    await writeFile(join(folder, 'mine/hooks', name), '')
+  const { refused } = await rostered(t, [folder], { data: await ownFolder(t) })
+  t.same(refused(), [])
 })
 
 t.test(

@@ -88,17 +88,57 @@ t.test(
       ),
     })
     t.strictSame(names({ members }), ['fine'])
-    t.strictSame(refused, [
-      { name: 'late', reason: 'it listens to afterRelese, which is no hook' },
+    t.match(refused, [
+      {
+        name: 'late',
+        reason:
+          /^it listens to afterRelese, which is no hook \(did you mean afterRelease\?\): there are beforeCreate, /,
+      },
       {
         name: 'order',
-        reason: 'its afterRelease is no handler, or has an order that is neither early nor late',
+        reason: 'its afterRelease has the order "first": there are early and late, and none',
       },
       {
         name: 'silent',
-        reason: 'its afterRelease is no handler, or has an order that is neither early nor late',
+        reason: 'its afterRelease has to be a function, or an object with one called handle',
       },
     ])
+  },
+)
+
+t.test(
+  'a module with what means nothing, or is of another kind, is refused with what may stand there',
+  async t => {
+    const wrong = {
+      key: [
+        'comands: []',
+        /a key "comands" that means nothing \(did you mean commands\?\): its keys are name, about/,
+      ],
+      far: ['zzzzzzzz: 1', /a key "zzzzzzzz" that means nothing: its keys are name/],
+      needs: [
+        "needs: 'storage'",
+        /"needs" of what index\.ts exports is "storage"; it has to be a list of names/,
+      ],
+      start: ['start: 1', /"start" of what index\.ts exports is 1; it has to be a function/],
+      verb: [
+        "commands: [{ name: 'Hello World', about: '', run() {} }]",
+        /a command called "Hello World", which nobody could type: TOPIC:VERB/,
+      ],
+      run: ["commands: [{ name: 'a:b', about: '' }]", /its command a:b has no run/],
+      job: ["jobs: [{ name: 'tidy', run() {} }]", /its job "tidy" has to have a name, a schedule and a run/],
+      mount: ["mounts: [{ path: 'x', handle() {} }]", /its mount "x" has to have a path that begins with \//],
+    } as const
+    const sources = Object.entries(wrong).map(([name, [more]]) => [name, plugin(name, `api: 1, ${more}`)])
+    const { refused } = await load(t, {
+      ...Object.fromEntries(sources),
+      bare: "export default { name: 'bare', about: '' }",
+    })
+    t.equal(refused.length, 9)
+    for (const { name, reason } of refused)
+      t.match(
+        reason,
+        name === 'bare' ? /no "api", which has to be the number 1/ : wrong[name as keyof typeof wrong][1],
+      )
   },
 )
 
