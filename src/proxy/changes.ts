@@ -1,21 +1,21 @@
 import type { EdgeOptions } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Certificate } from '../types.ts'
+import type { Certificate, Route } from '../types.ts'
 import { type Certificates, refuseBroken } from './certificates.ts'
 import type { Verb, WorkersVerb } from './control.ts'
 import type { Fleet } from './fleet.ts'
 import type { Kept, Part } from './kept.ts'
-import type { Table } from './table.ts'
+import type { TableChange } from './tablefile.ts'
 
 /** Everything that the daemon has told. */
 export interface Known {
-  readonly table: Table
+  readonly routes: Map<string, Route>
   readonly certificates: Certificates
   options: EdgeOptions
 }
 
-/** What changes what is known, one after another: into every worker, then onto the disk. */
+/** What changes what is known, one after another: into every worker, and onto the disk meanwhile. */
 export interface Changes {
   /** Settles with what there is to say of it; undefined: the request changes nothing. */
   make(request: WorkersVerb, workers: Fleet): Promise<unknown> | undefined
@@ -28,7 +28,7 @@ interface Change {
   apply(known: Known): void
   /** Told to the workers. */
   readonly order: WorkersVerb
-  readonly keeps: readonly Part[]
+  readonly keeps: readonly (Part | TableChange)[]
   readonly value?: unknown
 }
 
@@ -39,10 +39,10 @@ export function openChanges(
   let last: Promise<unknown> = Promise.resolve()
   const carryOut = async ({ apply, order, keeps, value }: Change, workers: Fleet) => {
     apply(known)
+    const written = kept.keep(keeps)
     const said = await workers.ask(order)
     follow(order)
-    await kept.keep(keeps)
-    return order.verb === 'point' ? closed(said) : value
+    return { written, answer: order.verb === 'point' ? closed(said) : value }
   }
   return {
     make(request, workers) {
@@ -50,7 +50,8 @@ export function openChanges(
       if (!change) return undefined
       const next = last.then(() => carryOut(change, workers))
       last = next.catch(() => {})
-      return next
+      // The next change waits for the workers alone.
+      return next.then(({ written, answer }) => written.then(() => answer))
     },
     async hold(work) {
       const done = last.then(work)
@@ -65,10 +66,9 @@ export function openChanges(
 }
 
 /** With the routes that are to stay, as they are here. */
-function withKept(request: WorkersVerb & { verb: 'sync' }, { table }: Known): WorkersVerb {
-  const kept = new Set(request.keep)
-  const routes = kept.size === 0 ? [] : table.routes().filter(({ app }) => kept.has(app))
-  return { ...request, routes: [...request.routes, ...routes] }
+function withKept(request: WorkersVerb & { verb: 'sync' }, { routes }: Known): WorkersVerb {
+  const kept = request.keep.flatMap(app => routes.get(app) ?? [])
+  return { ...request, routes: [...request.routes, ...kept] }
 }
 
 /** What the verb changes; undefined when it is a question. */
@@ -77,9 +77,17 @@ function changeOf(request: WorkersVerb): Change | undefined {
     case 'sync':
       return syncOf(request)
     case 'point':
-      return { order: request, keeps: ['routes'], apply: ({ table }) => table.point(request.route) }
+      return {
+        order: request,
+        keeps: [{ route: request.route }],
+        apply: ({ routes }) => void routes.set(request.route.app, request.route),
+      }
     case 'forget':
-      return { order: request, keeps: ['routes'], apply: ({ table }) => table.forget(request.app) }
+      return {
+        order: request,
+        keeps: [{ forget: request.app }],
+        apply: ({ routes }) => void routes.delete(request.app),
+      }
     case 'options':
       return {
         order: request,
@@ -116,7 +124,8 @@ function syncOf(request: WorkersVerb & { verb: 'sync' }): Change {
     order: { ...request, certificates },
     keeps: ['routes', 'certificates', 'options'],
     apply: known => {
-      known.table.sync(request.routes)
+      known.routes.clear()
+      for (const route of request.routes) known.routes.set(route.app, route)
       known.certificates.sync(certificates)
       known.options = request.options
     },

@@ -19,7 +19,6 @@ import { openSnapshot } from './snapshot.ts'
 import { takeSockets } from './sockets.ts'
 import { type Successor, startSuccessor } from './successor.ts'
 import { findSupervisor, type Supervisor } from './supervisor.ts'
-import { openTable } from './table.ts'
 import { sumOf, type TrialCounts } from './trial.ts'
 
 export interface ProxyOptions {
@@ -52,9 +51,9 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
   // A proxy that runs already is found here, before anything is touched. One that is to be succeeded lets go later.
   let control = before ? undefined : await listen()
   const snapshot = openSnapshot(dir, log)
-  const known: Known = { table: openTable(), certificates: openCertificates(), options: usualOptions }
+  const known: Known = { routes: new Map(), certificates: openCertificates(), options: usualOptions }
   const load = async () => {
-    known.table.sync(await snapshot.loadRoutes())
+    for (const route of await snapshot.table.load()) known.routes.set(route.app, route)
     known.certificates.sync(usable(await snapshot.loadCertificates(), log))
     known.options = await snapshot.loadOptions()
   }
@@ -65,13 +64,13 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
   const sockets = takeSockets(settings, log)
   const ledger = openLedger(dir, {
     metricsListen: settings.metricsListen,
-    apps: () => new Set(known.table.routes().map(({ app }) => app)),
+    apps: () => new Set(known.routes.keys()),
     loaded,
     workers: () => fleet.size(),
     log,
   })
   const told = () => ({
-    routes: known.table.routes(),
+    routes: [...known.routes.values()],
     certificates: known.certificates.all(),
     options: known.options,
   })
@@ -91,9 +90,7 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
     log,
   })
   crew.resolve(fleet)
-  void fleet.ready.then(() =>
-    log.info(`serving ${known.table.routes().length} apps with ${settings.workers} workers`),
-  )
+  void fleet.ready.then(() => log.info(`serving ${known.routes.size} apps with ${settings.workers} workers`))
   if (before) {
     void fleet.awake.then(() => before.say('awake'))
     void fleet.whole.then(() => before.say('serving'))
@@ -152,7 +149,7 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
       })
       successor = next
       await changes.hold(async () => {
-        await kept.keep([])
+        await kept.gather()
         if (kept.owes()) throw new Error('what is in force cannot be written to the disk')
         await next.serve()
         await supervisor.succeeded(next.pid)

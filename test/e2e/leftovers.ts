@@ -1,11 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
+import pino from 'pino'
+
 import { messageOf } from '../../src/errors.ts'
+import { openTableFile } from '../../src/proxy/tablefile.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { Release, Route } from '../../src/types.ts'
+import type { Release } from '../../src/types.ts'
 import type { Sandbox } from './sandbox.ts'
 
 /** Waits until nothing is left over and everything is as recorded; answers what is not after `withinMs`, in sentences. */
@@ -132,10 +135,8 @@ async function filesLeft({ data }: Sandbox, store: Store): Promise<string[]> {
 }
 
 async function routesLeft({ data }: Sandbox, store: Store): Promise<string[]> {
-  const table = JSON.parse(await readFile(join(data, 'proxy/table.json'), 'utf8')) as {
-    routes: readonly Route[]
-  }
-  const led = table.routes.flatMap(({ upstreams }) => Object.keys(upstreams)).sort()
+  const routes = await openTableFile(join(data, 'proxy'), undefined, pino({ level: 'silent' })).load()
+  const led = routes.flatMap(({ upstreams }) => Object.keys(upstreams)).sort()
   const wanted = store.containers.list().filter(each => each.process === 'web' && each.state === 'wanted')
   const names = wanted.map(each => each.name).sort()
   return led.join() === names.join() ? [] : [`the proxy leads to ${led} instead of ${names}`]

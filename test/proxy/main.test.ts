@@ -41,23 +41,46 @@ t.test('what is pointed is there for the very next request, on every worker', as
 t.test('a proxy starts alone from its snapshot', async t => {
   const app = await backend(t, (_req, res) => res.end('here'))
   const proxy = await running(t, { workers: 1 })
-  await proxy.edge().point(routeTo(app))
-  const file = join(proxy.data, 'proxy/table.json')
-  t.equal((await stat(file)).mode & 0o777, 0o600)
+  const control = proxy.edge()
+  await control.sync([])
+  await control.point(routeTo(app))
+  for (const name of ['table.json', 'table.1.changes']) {
+    t.equal((await stat(join(proxy.data, 'proxy', name))).mode & 0o777, 0o600)
+  }
   t.equal((await stat(join(proxy.data, 'proxy/control.sock'))).mode & 0o777, 0o660)
   t.equal((await readFile(join(proxy.data, 'proxy/proxy.pid'), 'utf8')).trim(), String(proxy.pid()))
   await proxy.stop('SIGKILL')
   proxy.start()
   t.match(await ask(proxy.port, '/'), { body: 'here' })
+  await proxy.edge().forget('shop')
+  await proxy.stop('SIGKILL')
+  proxy.start()
+  t.match(await ask(proxy.port, '/'), { status: 404 })
+})
+
+t.test('whoever ends in order leaves one file, which programs before this one read too', async t => {
+  const app = await backend(t, (_req, res) => res.end('here'))
+  const proxy = await running(t, { workers: 1 })
+  await proxy.edge().point(routeTo(app))
+  await proxy.stop()
+  const names = (await readdir(join(proxy.data, 'proxy'))).filter(name => name.startsWith('table'))
+  t.same(names, ['table.json'])
+  const table = JSON.parse(await readFile(join(proxy.data, 'proxy/table.json'), 'utf8'))
+  t.match(table, { version: 1, routes: [{ app: 'shop' }] })
 })
 
 t.test('hashes of passwords are sealed on the disk, and count after a restart', async t => {
   const app = await backend(t, (_req, res) => res.end('in'))
   const proxy = await running(t, { workers: 1 })
-  const hash = hashOf('s3cret')
-  await proxy.edge().point({ ...routeTo(app), auth: { realm: 'x', users: { ann: hash } } })
-  const text = await readFile(join(proxy.data, 'proxy/table.json'), 'utf8')
-  t.notMatch(text, /scrypt|ann/)
+  const locked = { ...routeTo(app), auth: { realm: 'x', users: { ann: hashOf('s3cret') } } }
+  const control = proxy.edge()
+  await control.sync([locked])
+  await control.point(locked)
+  for (const name of ['table.json', 'table.1.changes']) {
+    const text = await readFile(join(proxy.data, 'proxy', name), 'utf8')
+    t.match(text, /sealedUsers/)
+    t.notMatch(text, /scrypt|ann/)
+  }
   const status = async (password: string) => {
     const authorization = `Basic ${Buffer.from(`ann:${password}`).toString('base64')}`
     return (await ask(proxy.port, '/', { headers: { authorization } })).status
@@ -340,12 +363,13 @@ t.test('a snapshot that cannot be written stops nothing, and is written once it 
   const proxy = await running(t, { workers: 1 })
   const control = proxy.edge()
   await control.point(routeTo(one!))
-  const inTheWay = join(proxy.data, 'proxy/table.json.next')
-  await mkdir(inTheWay)
+  const inTheWay = ['table.2.changes', 'table.json.next'].map(name => join(proxy.data, 'proxy', name))
+  await control.sync([routeTo(one!)])
+  for (const each of inTheWay) await mkdir(each)
   await control.point(routeTo(two!))
   t.match(await ask(proxy.port, '/'), { body: 'two' })
   await proxy.says(/not on the disk, and is tried again: EISDIR/)
-  await rmdir(inTheWay)
+  for (const each of inTheWay) await rmdir(each)
   await proxy.says(/on the disk again/)
   await proxy.stop('SIGKILL')
   proxy.start()
