@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 
 import { UserError } from '../errors.ts'
-import type { Out } from '../types.ts'
+import type { App, Out } from '../types.ts'
 import type { Command, CommandContext } from './command.ts'
-import { type Own, programOf } from './executable.ts'
+import { appEnv, type Own, programOf } from './executable.ts'
 import type { Manifest, ManifestCommand } from './manifest.ts'
 import { runProgram } from './program.ts'
 
@@ -31,19 +31,16 @@ interface Typed {
 /** Its lines go to the person as they come, and its exit code is the command's. */
 async function runCommand(name: string, values: object, { described, context, own }: Typed): Promise<number> {
   const late = AbortSignal.timeout(described?.timeoutMs ?? 600_000)
-  const { by, out, session } = context
-  const asked = JSON.stringify({ command: name, args: values, by, terminal: session.terminal !== undefined })
+  const { by, core, out, session } = context
+  const app = appOf(values, described, context)
+  const terminal = session.terminal !== undefined
+  const asked = JSON.stringify({ command: name, args: values, ...(app ? { app } : {}), by, terminal })
   const lines = linesTo(out)
-  const { app } = values as { app?: string }
   const { exit, said } = await runProgram(
     {
       ...programOf(`commands/${name}`, context, own),
       signal: AbortSignal.any([context.signal, late]),
-      env: {
-        DAVIT_COMMAND: name,
-        DAVIT_PLUGIN: own.folder,
-        ...(app === undefined ? {} : { DAVIT_APP: app }),
-      },
+      env: { DAVIT_COMMAND: name, DAVIT_PLUGIN: own.folder, ...appEnv(app) },
       input: inputOf(asked, described?.input ? session.stdin : undefined),
       print: lines.take,
     },
@@ -52,7 +49,21 @@ async function runCommand(name: string, values: object, { described, context, ow
   await lines.end()
   if (late.aborted) throw new UserError('plugin-late', `${name} took too long and was ended.`)
   for (const line of said.split('\n')) if (line.trim()) out.warn(line.trimEnd())
+  if (exit === 0 && app && described?.redeploys) core.redeploy(app.name, name)
   return exit
+}
+
+/** The app that it is for. Throws UserError `app-missing`, for any other that it names too. */
+function appOf(
+  values: object,
+  described: ManifestCommand | undefined,
+  { core }: CommandContext,
+): App | undefined {
+  const named = Object.entries(values).filter(
+    ([key, value]) => described?.apps.includes(key) && value !== undefined,
+  )
+  const apps = named.map(([key, value]) => [key, core.apps.get(value as string)] as const)
+  return apps.find(([key]) => key === 'app')?.[1]
 }
 
 async function* inputOf(asked: string, more: Readable | undefined): AsyncGenerator<Buffer | string> {

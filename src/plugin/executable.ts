@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 
 import { messageOf, UserError } from '../errors.ts'
-import type { Out, Source } from '../types.ts'
+import type { App, Out, Source } from '../types.ts'
 import { wrongIn } from './answers.ts'
 import type { Context, Plugin } from './define.ts'
 import { executableCommand } from './executable-command.ts'
@@ -130,7 +130,7 @@ async function run(file: string, { hook, event, input, context, own }: Asked): P
   const { exit, said } = await runProgram(
     {
       ...programOf(file, context, own),
-      env: { DAVIT_HOOK: hook, DAVIT_PLUGIN: own.folder, ...appIn(event) },
+      env: { DAVIT_HOOK: hook, DAVIT_PLUGIN: own.folder, ...appEnv(appIn(event, context)) },
       input: Readable.from([input]),
       print(piece) {
         size += piece.length
@@ -164,9 +164,21 @@ function refusal(exit: number, said: string, { name }: Own): Error {
   return new UserError('plugin-refused', said, `The plugin ${name} says so.`)
 }
 
-function appIn({ app }: Asked['event']): { DAVIT_APP?: string } {
-  if (isObject(app)) return { DAVIT_APP: String(app.name) }
-  return typeof app === 'string' ? { DAVIT_APP: app } : {}
+/** What it is about, by a name that may change and a number that does not. */
+export function appEnv(app: Named | undefined): Readonly<Record<string, string>> {
+  if (app === undefined) return {}
+  return { DAVIT_APP: app.name, ...(app.id === undefined ? {} : { DAVIT_APP_ID: String(app.id) }) }
+}
+
+interface Named {
+  readonly name: string
+  readonly id?: number
+}
+
+/** Some events have the app, others its name, which may be that of none. */
+function appIn({ app }: Asked['event'], { core }: Context): Named | undefined {
+  if (typeof app === 'string') return core.apps.find(app) ?? { name: app }
+  return isObject(app) ? (app as unknown as App) : undefined
 }
 
 function tell(text: string, out: Out): undefined {

@@ -16,10 +16,14 @@ export interface Manifest {
 export interface ManifestCommand {
   readonly about: string
   readonly args: Readonly<Record<string, Argument<unknown>>>
+  /** Those of `args` that are apps; the one called app is what it is for. */
+  readonly apps: readonly string[]
   /** It only looks: no audit row. */
   readonly reads: boolean
   /** What comes on stdin is passed on, after a first line of JSON. */
   readonly input: boolean
+  /** When it has succeeded, its app gets new containers where what they get has changed. */
+  readonly redeploys: boolean
   readonly timeoutMs: number
 }
 
@@ -68,10 +72,15 @@ function parsed(content: string): Json {
 
 function readCommand(given: Json, at: string): ManifestCommand {
   const { flag, list, text } = forms
-  const keys = { about: text, args: list, reads: flag, input: flag, timeoutMs: milliseconds }
-  const said = readFields(given, at, keys)
-  const { about = '', args = [], reads = false, input = false, timeoutMs = usualMs } = said
-  return { about, args: readArguments(args, at), reads, input, timeoutMs }
+  const flags = { reads: flag, input: flag, redeploys: flag }
+  const said = readFields(given, at, { about: text, args: list, ...flags, timeoutMs: milliseconds })
+  const { about = '', args = [], reads = false, input = false, redeploys = false, timeoutMs = usualMs } = said
+  const apps = args.flatMap(each => (isObject(each) && each.kind === 'app' ? [String(each.name)] : []))
+  if (redeploys && !apps.includes('app'))
+    throw new Error(
+      `${at} redeploys, but has no app to redeploy: { "name": "app", "kind": "app" } among its args`,
+    )
+  return { about, args: readArguments(args, at), apps, reads, input, redeploys, timeoutMs }
 }
 
 function readArguments(given: readonly Json[], of: string): Readonly<Record<string, Argument<unknown>>> {

@@ -13,11 +13,11 @@ import tar from 'tar-stream'
 import { createDriver } from '../../src/plugin/driver.ts'
 import type { ReleaseEvent } from '../../src/plugin/hooks.ts'
 import { root } from '../../src/settings.ts'
-import type { Source } from '../../src/types.ts'
+import type { AppName, Source } from '../../src/types.ts'
 import { calling, shop } from '../core/workshop.ts'
 import { rostered } from './rostered.ts'
 
-const app = { id: 1, name: shop, createdAt: new Date(0), retired: false }
+const app = { id: 41, name: shop, createdAt: new Date(0), retired: false }
 const released = { app, process: 'web' } as ReleaseEvent & { process: string }
 
 t.test('a program gets the hook, the event and the value as JSON, and answers with a patch', async t => {
@@ -52,7 +52,39 @@ t.test('secrets are on stdin alone, and the environment is clean', async t => {
   t.notMatch(env + (await readFile(join(dir, 'argv'), 'utf8')), /hush/)
   t.match(env, /^DAVIT_HOOK=shapeEnv$/m)
   t.match(env, /^DAVIT_APP=shop$/m)
+  t.match(env, /^DAVIT_APP_ID=41$/m)
   t.match(env, new RegExp(`^HOME=${dir}$`, 'm'))
+})
+
+t.test('an app is told by its name and by a number that outlives the name, where it is one', async t => {
+  const ids = 'echo "$DAVIT_APP $DAVIT_APP_ID"'
+  const { driver, members } = await plugin(
+    t,
+    { 'hooks/afterRename': sh(ids), 'hooks/afterEvent': sh(ids), 'commands/mine:say': sh(`cat; ${ids}`) },
+    { commands: { 'mine:say': { args: [{ name: 'app', kind: 'app' }] } } },
+  )
+  const call = calling()
+  await driver.afterRename({ app: { ...app, name: 'shed' as AppName }, was: 'shop' }, call)
+  const event = { at: new Date(), kind: 'released', level: 'info', by: 'ann', text: '', data: {} } as const
+  for (const name of ['shop', 'gone', undefined])
+    await driver.afterEvent({ ...event, app: name as AppName | undefined }, call)
+  t.strictSame(call.lines, ['       shed 41', '       shop 41', '       gone'])
+
+  const [{ plugin: mine, context }] = members() as [ReturnType<typeof members>[0]]
+  const say = async (name: string) => {
+    const session = { stdin: new PassThrough(), terminal: undefined } as never
+    const typed = calling()
+    await mine.commands![0]!.run({ app: name }, { ...context, ...typed, session })
+    return typed.lines
+  }
+  const [asked, printed] = await say('shop')
+  t.match(JSON.parse(asked!), { args: { app: 'shop' }, app: { id: 41, name: 'shop' } })
+  t.equal(printed, 'shop 41')
+  await t.rejects(
+    say('nowhere'),
+    { code: 'app-missing', exit: 20 },
+    'no program is asked about an app that is not there',
+  )
 })
 
 t.test('find is answered with JSON, and nothing said is no answer', async t => {
@@ -288,7 +320,7 @@ t.test('a folder that is no plugin is refused, by name and reason, with what may
     [
       one,
       say({ arguments: [] }),
-      /a key "arguments" that means nothing.*: its keys are about, args, reads, input, timeoutMs/,
+      /a key "arguments" that means nothing.*: its keys are about, args, reads, input, redeploys, timeoutMs/,
     ],
     [one, say({ args: {} }), /"args" of commands\["a:b"\] of plugin.json is {}; it has to be a list/],
     [
@@ -313,6 +345,7 @@ t.test('a folder that is no plugin is refused, by name and reason, with what may
       say({ args: [{ name: 'x', optional: true }, { name: 'y' }] }),
       /args\[1\] follows an optional word/,
     ],
+    [one, say({ redeploys: true }), /redeploys, but has no app to redeploy/],
     [
       { 'hooks/beforeCreate': '#!/usr/bin/env no-such-language\n' },
       {},
@@ -450,6 +483,7 @@ async function plugin(
   const data = await ownFolder(t)
   const known = await rostered(t, [folder], {
     data,
+    apps: [app],
     ...(user ? { executables: { ...(await import('./rostered.ts')).executables, user } } : {}),
   })
   return { ...known, driver: createDriver(known.members), dir: join(data, 'mine/data') }

@@ -2,12 +2,14 @@ import pino from 'pino'
 import type { Test } from 'tap'
 
 import { unpack, usualArchive } from '../../src/deploy/unpack.ts'
+import { appMissing } from '../../src/errors.ts'
 import type { Core } from '../../src/plugin/core.ts'
 import type { Kept, Kv } from '../../src/plugin/define.ts'
 import type { Executables } from '../../src/plugin/executable.ts'
 import { placesIn } from '../../src/plugin/load.ts'
 import { openRoster, type Roster, type RosterOptions } from '../../src/plugin/roster.ts'
 import { plainEnv } from '../../src/settings.ts'
+import type { App } from '../../src/types.ts'
 
 export interface Rostered extends Pick<Roster, 'members'> {
   readonly roster: Roster
@@ -18,7 +20,7 @@ export interface Rostered extends Pick<Roster, 'members'> {
 export async function rostered(
   t: Test,
   folders: readonly string[],
-  { data, ...more }: Partial<RosterOptions> = {},
+  { data, apps = [], ...more }: Partial<RosterOptions> & { apps?: readonly App[] } = {},
 ): Promise<Rostered> {
   const roster = openRoster({
     data: data ?? t.testdir(),
@@ -31,8 +33,14 @@ export async function rostered(
   })
   t.teardown(() => roster.close())
   const places = folders.flatMap(folder => placesIn(folder, '1.0.0'))
-  // A host without apps is all that a plugin finds at its start.
-  await roster.load(places, () => ({ apps: { list: () => [] } }) as unknown as Core)
+  const find = (name: string) => apps.find(each => each.name === name)
+  const get = (name: string) => {
+    const app = find(name)
+    if (!app) throw appMissing(name)
+    return app
+  }
+  // The apps of the host are all that a plugin finds there.
+  await roster.load(places, () => ({ apps: { list: () => apps, find, get } }) as unknown as Core)
   const refused = () =>
     roster.list().flatMap(({ name, off }) => (off === undefined ? [] : [{ name, reason: off }]))
   return { roster, members: roster.members, refused }
