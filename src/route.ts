@@ -72,11 +72,13 @@ export type RouteMount = (
 /** Addresses or networks in CIDR form. */
 export type Addresses = Readonly<Record<string, true>>
 
+/** Where a hostname leads instead, and how that is said. */
 export interface Redirect {
   readonly to: string
   readonly status: 301 | 302 | 303 | 307 | 308
 }
 
+/** How much, how long and how many; what is not set is as it usually is. */
 export interface RouteLimits {
   /** Longest body of a request; 0: any. */
   readonly bodyBytes?: number
@@ -94,6 +96,7 @@ export interface RouteLimits {
   readonly queueMs?: number
 }
 
+/** Containers of a release on trial, and how many in a hundred clients they get. */
 export interface Canary {
   readonly percent: number
   readonly release: number

@@ -27,6 +27,7 @@ export interface StaticBuilder {
   readonly dockerfile?: undefined
 }
 
+/** A Dockerfile that the core builds, in the source with some files more. */
 export interface ImageBuilder {
   readonly name: string
   /** The Dockerfile's text. */

@@ -4,8 +4,9 @@ import type { AppName, Call } from '../types.ts'
 
 /** The plugins of this host, as its admins see and change them. */
 export interface Catalogue {
+  /** All that are there, on or off, by name. */
   list(): readonly PluginFacts[]
-  /** UserError `plugin-missing`. */
+  /** The one of that name. UserError `plugin-missing`. */
   get(name: string): PluginFacts
   /**
    * Puts a plugin in, or what came in a tar in place of the one of its name. UserErrors `plugin-refused`, `plugin-there`, `name-taken`,
@@ -18,11 +19,11 @@ export interface Catalogue {
   ): Promise<Installed>
   /** Fetches it again from where it came from. UserErrors as above, `plugin-own`. */
   update(name: string, options: { readonly committish: string | undefined }, call: Call): Promise<Installed>
-  /** UserErrors `plugin-needed` by other plugins, `plugin-depended` on by apps, `plugin-own`. What it kept stays. */
+  /** Takes it away; what it kept stays. UserErrors `plugin-needed` by other plugins, `plugin-depended` on by apps, `plugin-own`. */
   uninstall(name: string, call: Call): Promise<void>
-  /** Answers whether it was off. UserError `plugin-refused`. */
+  /** Turns it on; answers whether it was off. UserError `plugin-refused`. */
   enable(name: string, call: Call): Promise<boolean>
-  /** Answers whether it was on. UserError `plugin-needed`. */
+  /** Turns it off; answers whether it was on. UserError `plugin-needed`. */
   disable(name: string, call: Call): Promise<boolean>
 }
 

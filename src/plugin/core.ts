@@ -1,31 +1,10 @@
 import type { Readable } from 'node:stream'
 
-import type {
-  App,
-  AppMetrics,
-  AppName,
-  Attempt,
-  Call,
-  Container,
-  Env,
-  Formation,
-  Key,
-  PortMapping,
-  Release,
-  Route,
-} from '../types.ts'
+import type { App, AppName, Attempt, Call, Container, Env, Formation, Key, Release } from '../types.ts'
 import type { Catalogue } from './catalogue.ts'
+import type { EdgeCore } from './edge-core.ts'
 import type { PluginCore } from './plugin-core.ts'
-import type {
-  AppLogLine,
-  CertificateFacts,
-  LogsOptions,
-  RunIo,
-  TrafficForm,
-  TrafficOptions,
-  Upkeep,
-  Work,
-} from './terms.ts'
+import type { AppLogLine, LogsOptions, RunIo, Upkeep, Work } from './terms.ts'
 
 export type {
   AppLogLine,
@@ -40,18 +19,23 @@ export type {
 } from './terms.ts'
 
 /** What a plugin, and every command, may ask of Davit. `call` says who asks and hears what is said. */
-export interface Core extends PluginCore {
+export interface Core extends PluginCore, EdgeCore {
+  /** Davit's own, `1.2.0`. */
   readonly version: string
   /** What git pushes an app to; HOST stands for the name that the person reaches this host by. */
   remote(app: string): string
   readonly apps: {
+    /** The app of that name, if there is one. */
     find(name: string): App | undefined
-    /** UserError `app-missing`, exit 20. */
+    /** The app of that name. UserError `app-missing`, exit 20. */
     get(name: string): App
+    /** All of them, by name. */
     list(): readonly App[]
+    /** A new app, as apps:create makes it. UserError `name-taken`. */
     create(name: AppName, call: Call): Promise<App>
+    /** Takes the app away with all it has. */
     destroy(name: AppName, call: Call): Promise<void>
-    /** UserError `name-taken`, `domain-taken`. New containers carry the new name, unless `rollout` is false. */
+    /** Another name; new containers carry it, unless `rollout` is false. UserErrors `name-taken`, `domain-taken`. */
     rename(name: AppName, to: AppName, options: { readonly rollout: boolean }, call: Call): Promise<App>
     /**
      * A new app with the config, formation, settings and repository of another, live with what is live there unless `rollout` is false.
@@ -87,43 +71,10 @@ export interface Core extends PluginCore {
      */
     provide(app: AppName, values: Readonly<Record<string, string | undefined>>): void
   }
-  readonly domains: {
-    /** All hostnames that lead to the app, the default ones first. */
-    of(app: AppName): readonly string[]
-    /** Answers which were new. */
-    add(app: AppName, hostnames: readonly string[], call: Call): Promise<readonly string[]>
-    /** Answers which were there. */
-    remove(app: AppName, hostnames: readonly string[], call: Call): Promise<readonly string[]>
-    global(): readonly string[]
-    setGlobal(hostnames: readonly string[], call: Call): Promise<void>
-    /** Where a person finds the app: its hostnames as URLs, none while nothing leads there. */
-    urls(app: AppName): readonly string[]
-  }
-  readonly certificates: {
-    /**
-     * In place of the app's own; checked, kept sealed, and in force at once. Answers what it says of itself, and what a person ought to know.
-     * UserErrors `bad-certificate`, `bad-key`, `key-encrypted`, `key-weak`, `key-differs`.
-     */
-    add(
-      app: AppName,
-      pair: { readonly chain: string; readonly key: string },
-      call: Call,
-    ): Promise<CertificateFacts & { readonly warnings: readonly string[] }>
-    /** One that vouches for itself. UserError `certificate-there` when the app has its own. */
-    generate(
-      app: AppName,
-      hostname: string,
-      call: Call,
-    ): Promise<CertificateFacts & { readonly warnings: readonly string[] }>
-    /** UserError `certificate-missing`. */
-    remove(app: AppName, call: Call): Promise<void>
-    /** What was added for the app, in PEM form. UserError `certificate-missing`. */
-    own(app: AppName): { readonly chain: string; readonly key: string }
-    /** What is shown for the app's hostnames: its own, and what plugins found. */
-    inForce(app: AppName): readonly (CertificateFacts & { readonly serves: readonly string[] })[]
-  }
   readonly properties: {
+    /** As set for the app, or with undefined for the host; nothing else counts. */
     get(topic: string, app: AppName | undefined, key: string): string | undefined
+    /** Undefined clears. Topics are those of `X:set`; a plugin's is its name. */
     set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
     /** All that is set of a topic, by key. It goes along with apps:clone. */
     of(topic: string, app: AppName): readonly { readonly key: string; readonly value: string }[]
@@ -133,38 +84,23 @@ export interface Core extends PluginCore {
   readonly networks: {
     /** Networks that apps may share, beside the one that each has for itself; a spec's `networks` joins them. */
     list(): Promise<readonly { readonly name: string; readonly subnet: string }[]>
-    /** UserErrors `name-taken`, `pool-out`. */
+    /** Makes one, with addresses of its own. UserErrors `name-taken`, `pool-out`. */
     create(name: string): Promise<void>
-    /** Gone already is fine. Throws while containers are in it. */
+    /** Takes one away; gone already is fine. Throws while containers are in it. */
     remove(name: string): Promise<void>
-  }
-  readonly ports: {
-    /** In force: as set, else as detected. */
-    of(app: AppName): readonly PortMapping[]
-    /** What the live release's image says. */
-    detected(app: AppName): readonly PortMapping[]
-    /** Undefined: as detected. UserErrors `bad-port`, `port-taken`; what cannot come about is not kept. */
-    set(app: AppName, mappings: readonly PortMapping[] | undefined, call: Call): Promise<void>
-  }
-  readonly routes: {
-    /** The app's route as it would be told to the proxy now: properties, then what plugins shape. */
-    get(app: AppName, call: Call): Promise<Route>
-    /**
-     * Tells the proxy what `shapeRoute` makes of the app's route now, or of every app's. In force in all workers when it settles; no container
-     * is touched. For a plugin whose values have changed.
-     */
-    refresh(app: AppName | undefined, call: Call): Promise<void>
-    /** What is wrong with the app's route as it would be told now. */
-    fault(app: AppName, call: Call): Promise<string | undefined>
   }
   readonly processes: {
     /** Counts in force for the processes of the live release (before the first deploy: as set). */
     formation(app: AppName): Formation
+    /** Other counts; processes that are not named keep theirs. With `rollout` false they count from the next rollout on. */
     scale(app: AppName, counts: Formation, options: { readonly rollout: boolean }, call: Call): Promise<void>
     /** New containers of the live release in place of the old; one process, or all. */
     restart(app: AppName, options: { readonly process?: string }, call: Call): Promise<void>
+    /** No containers until it is started or deployed again. */
     stop(app: AppName, call: Call): Promise<void>
+    /** The live release's containers, after a stop. */
     start(app: AppName, call: Call): Promise<void>
+    /** Whether a person stopped it. */
     stopped(app: AppName): boolean
     /** The wanted containers with what the engine says of each. */
     status(
@@ -172,10 +108,13 @@ export interface Core extends PluginCore {
     ): Promise<readonly (Container & { readonly running: boolean; readonly says: string })[]>
   }
   readonly releases: {
+    /** Newest first, failed ones too. */
     list(app: AppName): readonly Release[]
+    /** The one in front of traffic; undefined before the first deploy. */
     live(app: AppName): Release | undefined
-    /** UserError `release-missing`. */
+    /** The release of that number. UserError `release-missing`. */
     get(app: AppName, number: number): Release
+    /** What people had set when it was made. */
     config(release: Release): Env
     /** To that release, or the one that was live before. A new release, from the old one's image and config. */
     rollback(app: AppName, number: number | undefined, call: Call): Promise<Release>
@@ -199,25 +138,16 @@ export interface Core extends PluginCore {
   }
   /** A folder of the host in which plugins keep what containers mount, each thing in a folder of its own: no other of Davit's may be mounted. */
   folder(name: 'storage' | 'services'): string
-  readonly traffic: {
-    /**
-     * Lines of what the proxy wrote down, oldest first; undefined: of requests that reached no app. With `follow` it goes on, also where
-     * the app gets another name, until the signal or the app's end.
-     */
-    log(app: AppName | undefined, form: TrafficForm, options: TrafficOptions): AsyncIterable<string>
-    /** What an app, or each, was asked lately. An app that was asked nothing is not among them. */
-    metrics(app: AppName | undefined): Promise<readonly AppMetrics[]>
-    /** The proxy's program as it is installed now takes the place of the running one. Answers their processes. UserError `upgrade-failed`. */
-    upgrade(): Promise<{ readonly was: number; readonly pid: number }>
-  }
   readonly repository: {
     /** What is pushed to it is deployed; undefined before the first push unless set. */
     deployBranch(app: AppName): string | undefined
+    /** The commit at the end of the deploy branch; undefined before the first push. */
     tip(app: AppName): Promise<string | undefined>
   }
   readonly attempts: {
+    /** What was tried to bring it live, newest first. */
     list(app: AppName): readonly Attempt[]
-    /** UserError `attempt-missing`. */
+    /** The attempt of that number. UserError `attempt-missing`. */
     get(app: AppName, id: number): Attempt
     /** Its output's lines; of one under way, on until it has ended. */
     output(attempt: Attempt, signal: AbortSignal): AsyncIterable<string>
@@ -231,8 +161,9 @@ export interface Core extends PluginCore {
   /** For admins: everybody else is stopped at the gate. */
   readonly plugins: Catalogue
   readonly access: {
+    /** Everybody's keys, by name. */
     keys(): readonly Key[]
-    /** UserError `name-taken`, `key-taken`, `bad-name`. */
+    /** Lets somebody in, as an admin. UserErrors `name-taken`, `key-taken`, `bad-name`. */
     addKey(
       name: string,
       key: { readonly fingerprint: string; readonly type: string; readonly blob: string },

@@ -9,11 +9,11 @@ export interface PluginCore {
   readonly jobs: {
     /** What is done by the clock, of all plugins. */
     list(): readonly JobInfo[]
-    /** Now. Throws what the job throws. UserErrors `job-missing`, `job-running`. */
+    /** Runs it now. Throws what the job throws. UserErrors `job-missing`, `job-running`. */
     run(plugin: string, name: string, call: Call): Promise<void>
-    /** Five fields of cron. UserError `bad-schedule`. */
+    /** Five fields of cron, answered as they are kept. UserError `bad-schedule`. */
     readSchedule(schedule: string): string
-    /** This plugin's `jobs` are others than before. */
+    /** This plugin's `jobs` are others than before: they are asked for again. */
     changed(): void
   }
   /** A folder of the plugin's own that the proxy reads: what its `mounts` of files lie in. */
@@ -24,7 +24,7 @@ export interface PluginCore {
      * redirection is followed. UserErrors `bad-url`, `url-scheme`, `url-local`, `url-plain`, `no-address`.
      */
     request(url: string, request: OutboundRequest): Promise<OutboundAnswer>
-    /** Throws what the server says. UserErrors as for a request, and `bad-server`. */
+    /** A letter by way of that server. Throws what the server says. UserErrors as for a request, and `bad-server`. */
     mail(server: MailServer, letter: Letter, options: { readonly signal: AbortSignal }): Promise<void>
   }
   readonly events: {
@@ -39,6 +39,7 @@ export interface PluginCore {
    * the plugin cannot be uninstalled.
    */
   depend(app: AppName): void
+  /** It can do without this plugin again. */
   undepend(app: AppName): void
   /**
    * New containers for the app where what it gets has changed, once the command, job or hook that asks is over; several asks make one

@@ -11,6 +11,7 @@ import { plainEnv, root } from '../settings.ts'
 
 /** Everything a plugin's tests may import: `davit/plugin/testing`. */
 
+/** How a command went. */
 export interface Said {
   readonly code: number | null
   readonly stdout: string

@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import t from 'tap'
 
+import { root } from '../../src/settings.ts'
 import { gitServer } from '../git/http.ts'
 import { greeted, module, tarOf } from './plugged.ts'
 import { sandbox } from './sandbox.ts'
@@ -70,6 +71,48 @@ t.test('plugins in Python and sh, from a repository and from a tar, take part in
   t.match(await box.ssh('policy:close'), { code: 1, stderr: /is not a davit command/ })
   t.match(await shop.push(), { code: 0 })
 })
+
+t.test('programs get what plugins/README.md shows them to get', async t => {
+  const box = await sandbox(t)
+  const readme = await readFile(join(root, 'plugins/README.md'), 'utf8')
+  const input = await tarOf({
+    'plugin.json': shownIn(readme, 'plugin.json'),
+    'hooks/shapeEnv!': '#!/bin/sh\ncat > shapeEnv.json\nenv > shapeEnv.env\n',
+    'commands/hello:set!': '#!/bin/sh\nread -r line\necho "$line" > set.json\nenv > set.env\n',
+  })
+  t.match(await box.ssh('plugin:install -', { input }), { code: 0 })
+  const shop = await greeted(box, 'shop')
+  await box.ssh('apps:create shop')
+  await box.ssh('config:set shop GREETING=Hello')
+  t.match(await shop.push(), { code: 0 })
+  t.match(await box.ssh('hello:set shop Ahoy sailor --loud'), { code: 0 })
+  const kept = (name: string) => readFile(join(box.data, 'plugins/hello/data', name), 'utf8')
+  const names = (text: string, form: RegExp) => text.match(form) ?? []
+  const variables = [
+    ...names(await kept('shapeEnv.env'), /^DAVIT_\w+/gm),
+    ...names(await kept('set.env'), /^DAVIT_\w+/gm),
+  ]
+  t.strictSame([...new Set(variables)].sort(), names(readme, /(?<=^\| `)DAVIT_\w+/gm).sort())
+  for (const name of ['shapeEnv', 'set']) {
+    const got = JSON.parse(await kept(`${name}.json`))
+    t.strictSame(formOf(got), formOf(JSON.parse(shownIn(readme, name))), JSON.stringify(got))
+  }
+})
+
+/** What stands in a block of JSON under a line that names it. */
+function shownIn(readme: string, name: string): string {
+  const [, block] = new RegExp(`<!-- ${name} -->\\n\`\`\`json\\n(.*?)\`\`\``, 's').exec(readme) ?? []
+  if (!block) throw new Error(`plugins/README.md shows no ${name}`)
+  return block
+}
+
+/** The same keys with the same kinds of values; what is a map of the person's own stays one. */
+function formOf(given: unknown): unknown {
+  if (Array.isArray(given)) return given.slice(0, 1).map(formOf)
+  if (typeof given !== 'object' || given === null) return given === null ? 'null' : typeof given
+  const isOwn = Object.keys(given).some(key => /^(?:GREETING|web)$/.test(key))
+  return isOwn ? 'map' : Object.fromEntries(Object.entries(given).map(([key, value]) => [key, formOf(value)]))
+}
 
 t.test('a daemon that is killed on the way has the plugin or has it not', async t => {
   const points = ['copied', 'placed', 'admitted', 'recorded', 'removed'].map(each => `plugin:${each}`)
