@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 
 import { clientFields, listed } from './fields.ts'
 import { hostnameOf } from './hostname.ts'
@@ -92,24 +91,13 @@ export function readRequest(visitor: Visitor, trust: Trust): Asked | Refused {
   }
 }
 
-function bodyOf({ version, body }: Visitor, length: number | undefined, chunked: boolean): Asked['body'] {
+function bodyOf(visitor: Visitor, length: number | undefined, chunked: boolean): Asked['body'] {
   if (chunked) return 'chunked'
   if (length !== undefined) return length > 0 ? 'counted' : 'none'
   // A body of HTTP/2 needs neither; that there is none is said with the head.
-  return version === '2.0' && !body.readableEnded && !(body as { endAfterHeaders?: boolean }).endAfterHeaders
-    ? 'chunked'
-    : 'none'
-}
-
-/** Only these make a WebSocket (RFC 6455 4.1); every other upgrade is ignored, as RFC 9110 7.8 allows. */
-export function isWebSocket(req: IncomingMessage): boolean {
-  return (
-    req.method === 'GET' &&
-    req.httpVersion === '1.1' &&
-    req.headers.upgrade?.trim().toLowerCase() === 'websocket' &&
-    req.headers['transfer-encoding'] === undefined &&
-    (req.headers['content-length'] ?? '0') === '0'
-  )
+  if (visitor.version !== '2.0') return 'none'
+  const { body } = visitor
+  return body.readableEnded || (body as { endAfterHeaders?: boolean }).endAfterHeaders ? 'none' : 'chunked'
 }
 
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])

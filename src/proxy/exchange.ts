@@ -25,6 +25,8 @@ export class Answer implements Exchange {
   private readonly connection: Connection
   private readonly sending: Sending | undefined
   private settled = false
+  /** All of the answer has been given to the client's side. */
+  private said = false
   /** Length of the answer's body, where it is said. */
   private whole: number | undefined
   private flowing = false
@@ -100,6 +102,7 @@ export class Answer implements Exchange {
     // Most answers are small and come in one piece: they go in one piece.
     if (!this.flowing && chunk.length === this.whole && chunk.length <= smallMost) {
       this.flowing = true
+      this.said = true
       visitor.endWhole(chunk)
       return
     }
@@ -148,7 +151,7 @@ export class Answer implements Exchange {
     const early = this.sending?.stop() ?? false
     this.release({ keep: !early })
     if (trailers.length > 0) visitor.endWith(trailerFields(trailers))
-    else if (!visitor.out.writableEnded) visitor.out.end()
+    else if (!this.said) visitor.out.end()
   }
 
   /** The connection has ended before the answer was whole, or said something that is no answer. */
@@ -203,11 +206,11 @@ export class Answer implements Exchange {
     this.connection.release({ keep })
   }
 
-  private said = false
+  private isOver = false
   /** Told once: of an answer that has come whole, when the client has it too. */
   private over(outcome: Outcome) {
-    if (this.said) return
-    this.said = true
+    if (this.isOver) return
+    this.isOver = true
     this.to.done(outcome)
   }
 }

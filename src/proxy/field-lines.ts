@@ -40,3 +40,14 @@ function trimmed(text: string, start: number, end: number): string {
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09
 }
+
+/** Whether a word is among those of Connection, lower-case. */
+export function says(connection: string, word: string): boolean {
+  return (
+    connection.includes(word) &&
+    connection
+      .split(',')
+      .map(each => each.trim())
+      .includes(word)
+  )
+}

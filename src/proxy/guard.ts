@@ -88,8 +88,8 @@ function isSlow(visitor: Visitor, counts: Counts): boolean {
   const { flow } = visitor
   const { read, written } = countsOf(flow)
   const least = (leastRate * sweepMs) / 1000
-  // While we hold bytes of it, the app is what is slow.
-  const asks = !visitor.received && visitor.body.readableLength === 0
+  // While bytes of it wait, the app is what is slow.
+  const asks = !visitor.received && visitor.body.readableLength === 0 && !visitor.body.isPaused()
   const owes = flow.writableLength > 0
   counts.slowIn = asks && read - counts.read < least ? counts.slowIn + 1 : 0
   counts.slowOut = owes && written - counts.written < least ? counts.slowOut + 1 : 0

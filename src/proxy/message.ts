@@ -112,8 +112,6 @@ export abstract class Message {
   private takeHead(bytes: Buffer): Buffer | undefined {
     const text = bytes.toString('latin1', 0, Math.min(bytes.length, usualHead))
     const at = text.indexOf('\r\n\r\n')
-    // What does not begin like a head is not waited for.
-    this.doubt(text)
     if (at === -1) return this.awaitHead(bytes)
     this.readWhole(text.slice(0, at))
     return at + 4 < bytes.length ? bytes.subarray(at + 4) : undefined
@@ -151,6 +149,7 @@ export abstract class Message {
       throw new BadMessage('too long', { tooLong: this.state === 'head' })
     }
     if (at === -1) {
+      // What does not begin like a head is not waited for.
       if (this.state === 'head' && whole.length <= usualHead) this.doubt(whole.toString('latin1'))
       // What comes next may come into the same memory.
       this.held = whole === bytes ? Buffer.from(bytes) : whole

@@ -1,7 +1,7 @@
-import type { Server as HttpServer } from 'node:http'
 import net, { type Socket } from 'node:net'
 
 import { takePreamble } from './preamble.ts'
+import type { Server1 } from './server.ts'
 
 /** Where connections came from before a trusted proxy took them up, by the PROXY protocol. */
 export interface Origins {
@@ -43,16 +43,10 @@ export function openOrigins({ proxied, timeoutMs }: OriginsOptions): Origins {
   }
 }
 
-/** What listens for an HTTP server: connections reach it once it is known where they come from. */
-export function behindOrigins(server: HttpServer, origins: Pick<Origins, 'take'>): net.Server {
-  // It begins to look after its deadlines when it listens, and this one never does.
-  server.emit('listening')
-  return net.createServer({ noDelay: true }, socket =>
-    origins.take(socket, () => {
-      server.emit('connection', socket)
-      // What came right behind a preamble waits to be read.
-      socket.resume()
-    }),
+/** What listens for a server of HTTP/1.x: connections reach it once it is known where they come from. */
+export function behindOrigins(server: Server1, origins: Pick<Origins, 'take'>): net.Server {
+  return net.createServer({ noDelay: true, allowHalfOpen: true }, socket =>
+    origins.take(socket, () => server.take(socket)),
   )
 }
 

@@ -8,6 +8,7 @@ const most = 256 * 1024
 export type Ear = (bytes: Buffer) => boolean
 
 export interface Reader extends OnReadOpts {
+  readonly buffer: () => Buffer
   /** Whoever listens. While that is nobody, what comes is lost. */
   ear: Ear | undefined
 }

@@ -1,4 +1,4 @@
-import { BadMessage, fieldsOf } from './field-lines.ts'
+import { BadMessage, fieldsOf, says } from './field-lines.ts'
 import { type BodyListener, Message } from './message.ts'
 
 /** An answer in HTTP/1.x as it comes from an upstream. */
@@ -103,14 +103,3 @@ export class Reply extends Message {
 }
 
 const statusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?$/
-
-/** Whether a word is among those of Connection, lower-case. */
-function says(connection: string, word: string): boolean {
-  return (
-    connection.includes(word) &&
-    connection
-      .split(',')
-      .map(each => each.trim())
-      .includes(word)
-  )
-}

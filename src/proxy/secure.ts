@@ -1,5 +1,4 @@
-import type { Server as HttpServer } from 'node:http'
-import net, { type Socket } from 'node:net'
+import net from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 
 import type { Certificate } from '../types.ts'
@@ -8,6 +7,7 @@ import type { Guard } from './guard.ts'
 import type { Limits } from './limits.ts'
 import type { Origins } from './origins.ts'
 import { policy } from './policy.ts'
+import type { Server1 } from './server.ts'
 import type { Server2 } from './server2.ts'
 
 export interface SecureParts {
@@ -19,7 +19,7 @@ export interface SecureParts {
   readonly guard: Guard
   readonly origins: Pick<Origins, 'take'>
   readonly limits: Limits
-  readonly http1: HttpServer
+  readonly http1: Server1
   readonly http2: Server2
   readonly report: (error: unknown) => void
 }
@@ -52,10 +52,8 @@ export function makeSecureServer(parts: SecureParts): SecureServer {
   secure.on('tlsClientError', (_error, socket) => socket.destroy())
   secure.on('secureConnection', (socket: TLSSocket) => {
     if (socket.alpnProtocol === 'h2') http2.take(socket)
-    else http1.emit('connection', socket as Socket)
+    else http1.take(socket)
   })
-  // A server of node:http begins to look after its deadlines when it listens, and this one never does.
-  http1.emit('listening')
   const server = net.createServer({ noDelay: true }, socket => {
     if (guard.admits(socket)) origins.take(socket, () => secure.emit('connection', socket))
     else socket.destroy()

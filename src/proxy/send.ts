@@ -4,9 +4,6 @@ import type { Asked } from './asked.ts'
 import { trailerFields } from './fields.ts'
 import type { Visitor } from './visitor.ts'
 
-/** Bytes of a body that wait for the upstream; then the client waits too. */
-const heldMost = 256 * 1024
-
 export interface Sending {
   /** Sends no more of it, and lets what still comes run to waste. True when it had not come to its end. */
   stop(): boolean
@@ -35,15 +32,16 @@ export function sendBody(
   const quit = () => {
     over = true
     body.off('data', send).off('end', end).off('error', fail).off('close', fail)
-    socket.off('drain', go)
+    body.owes = undefined
   }
   const fail = () => {
     if (over) return
     quit()
     broken()
   }
+  const owes = () => socket.writableLength > 0
   const go = () => {
-    if (!over) body.resume()
+    if (!over && !owes()) body.resume()
   }
   const send = (chunk: Buffer) => {
     visitor.taken += chunk.length
@@ -54,17 +52,17 @@ export function sendBody(
     }
     if (kind === 'counted' && visitor.taken > length!) return fail()
     moved()
-    // A stream says no to every large piece, though the kernel has taken it already.
-    if (!put(chunk) && socket.writableLength >= heldMost) body.pause()
+    put(chunk)
+    // What the kernel has not taken yet lies in memory that is wanted for what comes next.
+    if (owes()) body.pause()
   }
-  const put = (chunk: Buffer): boolean => {
-    if (kind === 'counted') return socket.write(chunk)
+  const put = (chunk: Buffer) => {
+    if (kind === 'counted') return void socket.write(chunk, go)
     socket.cork()
     socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
     socket.write(chunk)
-    const room = socket.write('\r\n', 'latin1')
+    socket.write('\r\n', 'latin1', go)
     socket.uncork()
-    return room
   }
   const end = () => {
     if (over) return
@@ -74,7 +72,8 @@ export function sendBody(
     if (kind === 'chunked') socket.write(`0\r\n${linesOf(trailerFields(visitor.trailers))}\r\n`, 'latin1')
   }
   body.on('data', send).on('end', end).on('error', fail).on('close', fail)
-  socket.on('drain', go)
+  body.owes = owes
+  body.resume()
   return {
     stop() {
       if (over) return false

@@ -1,4 +1,5 @@
-import type { Readable, Writable } from 'node:stream'
+import type { EventEmitter } from 'node:events'
+import type { Writable } from 'node:stream'
 
 /** One request and the way to answer it, whichever version of HTTP it came in. */
 export interface Visitor {
@@ -16,7 +17,7 @@ export interface Visitor {
   readonly peer: Peer
   /** Of the connection that it came over, or of its stream where it shares the connection. */
   readonly flow: Flow
-  readonly body: Readable
+  readonly body: Incoming
   /** Bytes of the body, counted by whoever reads it. */
   taken: number
   /** The request has arrived whole. */
@@ -50,6 +51,20 @@ export interface Visitor {
   cut(options?: { cancelled: boolean }): void
   /** Heard once: when the answer is whole, or the client is gone. */
   onClose(listener: () => void): void
+}
+
+/** A body on its way in, as much of a stream as is needed of one: `data`, then `end`; `close` or `error` where it is cut off. */
+export interface Incoming extends EventEmitter {
+  pause(): unknown
+  /** Nothing comes before. */
+  resume(): unknown
+  /** Whoever takes it wants no more for a while. */
+  isPaused(): boolean
+  /** Bytes that wait to be taken. */
+  readonly readableLength: number
+  readonly readableEnded: boolean
+  /** Set by who takes the bytes and may still need their memory afterwards: true while that is so. It pauses then. */
+  owes?: (() => boolean) | undefined
 }
 
 export interface BeginOptions {

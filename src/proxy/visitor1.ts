@@ -1,229 +1,242 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 
-import { valuesOf, without } from './fields.ts'
+import { Body } from './body1.ts'
+import { answerHead, type Framing, interimHead } from './head1.ts'
+import { type Done, openOut } from './out1.ts'
+import type { RequestHead } from './request.ts'
+import type { Talk } from './talk.ts'
 import type { BeginOptions, Peer, Visitor } from './visitor.ts'
 
-const announcement: ReadonlySet<string> = new Set(['trailer'])
+const none: readonly string[] = []
 
-/** A request in HTTP/1.0 or 1.1. */
+/** A request in HTTP/1.0 or 1.1, and the way to answer it. */
 export class Visitor1 implements Visitor {
-  readonly scheme: 'http' | 'https'
+  readonly version: Visitor['version']
+  readonly method: string
+  readonly target: string
+  readonly fields: readonly string[]
+  readonly authority = undefined
   status = 0
   taken = 0
   bytes = 0
-  private from: Peer | undefined
-  private readonly req: IncomingMessage
-  private readonly res: ServerResponse
+  received = false
+  trailers: readonly string[] = none
+  begun = false
+  closed = false
+  /** All of the answer has been said, though not all of it may have been sent. */
+  said = false
+  /** The connection ends with this answer. */
+  last: boolean
+  private readonly talk: Talk
+  private readonly socket: Socket
+  private incoming: Body | undefined
+  private outgoing: Writable | undefined
+  /** Of an answer, while it waits for the first of its body. */
+  private head = ''
+  private framing: Framing = 'none'
+  /** Of a counted body. */
+  private left = 0
+  private closing: readonly string[] = none
+  private listeners: (() => void)[] = []
 
-  private readonly ending: ServerResponse | Socket
-
-  /** `ending` closes when the client is gone or has its answer. `peer`: where that is known of the connection already. */
-  constructor(
-    req: IncomingMessage,
-    res: ServerResponse,
-    scheme: 'http' | 'https',
-    { ending = res, peer }: { ending?: ServerResponse | Socket; peer?: Peer } = {},
-  ) {
-    this.req = req
-    this.res = res
-    this.scheme = scheme
-    this.ending = ending
-    this.from = peer
+  constructor({ method, target, version, fields, keeps }: RequestHead, talk: Talk) {
+    this.method = method
+    this.target = target
+    this.version = version
+    this.fields = fields
+    this.last = !keeps
+    this.talk = talk
+    this.socket = talk.socket
   }
 
-  get version() {
-    if (this.req.httpVersionMajor !== 1) return 'unknown'
-    return this.req.httpVersionMinor === 0 ? '1.0' : '1.1'
+  get scheme() {
+    return this.talk.scheme
   }
   get tls() {
-    return this.scheme === 'https' ? this.peer.tls : undefined
-  }
-  get method() {
-    return this.req.method ?? ''
-  }
-  get target() {
-    return this.req.url ?? ''
-  }
-  get authority() {
-    return undefined
-  }
-  get fields() {
-    return this.req.rawHeaders
+    return this.talk.peer.tls
   }
   get peer() {
-    // A socket that is closed knows no address any more.
-    this.from ??= peerOf(this.req.socket)
-    return this.from
+    return this.talk.peer
   }
   get flow() {
-    return this.req.socket
+    return this.socket
   }
-  get body() {
-    return this.req
+  get body(): Body {
+    if (this.incoming === undefined) {
+      this.incoming = new Body(this.talk.wire)
+      if (this.received) this.incoming.end()
+    }
+    return this.incoming
   }
-  get received() {
-    return this.req.complete
-  }
-  get trailers() {
-    return this.req.rawTrailers
-  }
-  get out() {
-    return this.res
-  }
-  get begun() {
-    return this.res.headersSent
-  }
-  get closed() {
-    return this.ending.closed || this.ending.destroyed
+  get out(): Writable {
+    this.outgoing ??= openOut(this)
+    return this.outgoing
   }
 
   proceed() {
-    this.res.writeContinue()
+    this.inform(interimHead(100))
   }
 
   hint(links: readonly string[]) {
     // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
-    if (this.req.httpVersionMinor === 0 || this.res.headersSent) return
-    try {
-      this.res.writeEarlyHints({ link: [...links] })
-    } catch {
-      // Hints that Node cannot read are left out; the answer itself follows.
-    }
+    if (this.version === '1.1')
+      this.inform(
+        interimHead(
+          103,
+          links.flatMap(link => ['Link', link]),
+        ),
+      )
+  }
+
+  /** Hints that cannot be said are left out; the answer itself follows. */
+  private inform(text: string | undefined) {
+    if (text !== undefined && !this.begun && !this.closed) this.socket.write(text, 'latin1')
   }
 
   patience(ms: number) {
-    // Node gives the next request of the connection its own time again.
-    this.req.socket.setTimeout(ms)
+    this.talk.watch.patience = ms
   }
 
   begin(status: number, reason: string, fields: readonly string[], options: BeginOptions = {}) {
-    const { last, trailers, clean = false } = options
-    const head = last || trailers ? undefined : plainHead(this.res, { status, reason, fields, clean })
-    if (head !== undefined) {
-      // What Node would make of it too, at a fifth of the cost.
-      ;(this.res as unknown as { _header: string })._header = head
-      this.res.statusCode = status
-      this.status = status
-      return
-    }
-    if (last && !this.req.complete) linger(this.req)
-    if (last) this.res.shouldKeepAlive = false
-    const said = trailers && !this.takesTrailers(status, fields) ? without(fields, announcement) : fields
-    try {
-      if (reason === '') this.res.writeHead(status, said as string[])
-      else this.res.writeHead(status, reason, said as string[])
-    } catch (error) {
-      // Of a head that cannot be said Node remembers some: nothing may depend on where the next answer ends.
-      this.res.shouldKeepAlive = false
-      throw error
-    }
+    if (this.begun) throw new Error('it has been answered')
+    const { method, version } = this
+    const keeps = this.last || options.last ? undefined : this.talk.keeping
+    const head = answerHead({ status, reason, fields, clean: options.clean === true, method, version, keeps })
+    this.begun = true
     this.status = status
-  }
-
-  /** Trailers come after chunks, and nowhere else (RFC 9112 7.1.2). Node refuses an answer that announces them otherwise. */
-  private takesTrailers(status: number, fields: readonly string[]): boolean {
-    if (this.req.httpVersionMinor === 0 || this.method === 'HEAD' || status === 204 || status === 304)
-      return false
-    return valuesOf(fields, 'content-length').length === 0
+    this.last = !head.keeps
+    this.head = head.text
+    this.framing = head.framing
+    this.left = head.length
   }
 
   flush() {
-    this.res.flushHeaders()
+    if (this.head === '' || this.closed) return
+    this.socket.write(this.head, 'latin1')
+    this.head = ''
   }
 
   endWhole(body: Buffer) {
+    if (this.framing !== 'counted' || this.outgoing !== undefined || body.length !== this.left) {
+      this.out.end(Buffer.from(body))
+      return
+    }
     // As text it goes out with the head, in one write to the kernel.
-    this.res.end(body.toString('latin1'), 'latin1')
+    this.said = true
+    const text = this.head + body.toString('latin1')
+    this.head = ''
+    this.socket.write(text, 'latin1', this.sent)
+  }
+
+  private readonly sent: Done = error => {
+    if (!error) this.close()
   }
 
   endWith(trailers: readonly string[]) {
-    if (trailers.length > 0 && this.res.chunkedEncoding) this.res.addTrailers(pairsOf(trailers))
-    this.res.end()
+    this.closing = trailers
+    this.out.end()
   }
 
   cut() {
-    // HTTP/1.0 may take a plain end for the end of the body.
-    if (this.req.httpVersionMinor === 0) this.res.socket?.resetAndDestroy()
-    this.res.destroy()
+    // The end of the connection may be taken for the end of the body.
+    if (this.framing === 'close' || this.version === '1.0') this.talk.wire.reset()
+    else this.socket.destroy()
   }
 
   onClose(listener: () => void) {
-    // It closes once, and `once` would cost more than the rest of this.
-    this.ending.on('close', listener)
+    this.listeners.push(listener)
   }
-}
 
-/**
- * The head of an answer of known length on a connection that goes on, as Node's own writeHead says it; undefined: that has to see to it.
- * Nearly all answers are of this kind.
- */
-function plainHead(of: ServerResponse, { status, reason, fields, clean }: Said): string | undefined {
-  const res = of as ServerResponse & Last
-  if (
-    res.headersSent ||
-    !res.shouldKeepAlive ||
-    !res.useChunkedEncodingByDefault ||
-    res.maxRequestsOnConnectionReached
-  )
-    return undefined
-  if (status < 200 || status === 204 || status === 304 || reason === '' || !printable.test(reason))
-    return undefined
-  let counted = false
-  let dated = false
-  let head = `HTTP/1.1 ${status} ${reason}\r\n`
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at]!
-    const value = fields[at + 1]!
-    if (!clean && !(token.test(name) && printable.test(value))) return undefined
-    if (name.length === 14 && name.toLowerCase() === 'content-length') counted = true
-    else if (name.length === 4 && name.toLowerCase() === 'date') dated = true
-    else if (name.length === 10 && name.toLowerCase() === 'connection') return undefined
-    else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') return undefined
-    head += `${name}: ${value}\r\n`
+  /** Of a body whose framing is the connection's affair (`Sink`). */
+  send(pieces: readonly Buffer[], done: Done) {
+    const { socket, framing } = this
+    let length = 0
+    for (const piece of pieces) length += piece.length
+    if (this.closed) return done(new Error('nobody is there any more'))
+    if (framing === 'none' || length === 0) return done()
+    if (framing === 'counted') {
+      this.left -= length
+      // More than was said would be taken for the next answer.
+      if (this.left < 0) return this.breakOff(done)
+    }
+    const before = framing === 'chunked' ? `${this.head}${length.toString(16)}\r\n` : this.head
+    this.head = ''
+    let told = false
+    const taken = (error?: Error | null) => {
+      if (!told) done(error)
+      told = true
+    }
+    socket.cork()
+    if (before !== '') socket.write(before, 'latin1')
+    const last = framing === 'chunked' ? undefined : pieces.at(-1)
+    for (const piece of pieces) if (piece !== last) socket.write(piece)
+    if (last === undefined) socket.write('\r\n', 'latin1', taken)
+    else socket.write(last, taken)
+    socket.uncork()
+    // The kernel has it, and the callback would come a turn later.
+    if (socket.writableLength === 0) taken()
   }
-  if (!counted || !dated) return undefined
-  const { _keepAliveTimeout: ms, _maxRequestsPerSocket: most } = res
-  return `${head}Connection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(ms / 1000)}, max=${most}\r\n\r\n`
-}
 
-interface Said {
-  readonly status: number
-  readonly reason: string
-  readonly fields: readonly string[]
-  /** They need not be looked at. */
-  readonly clean: boolean
-}
-
-interface Last {
-  maxRequestsOnConnectionReached?: boolean
-  _keepAliveTimeout: number
-  _maxRequestsPerSocket: number
-}
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const printable = /^[\t\x20-\x7e\x80-\xff]*$/
-
-/** For what a client still sends after a connection's last answer. */
-const lingerMs = 5_000
-
-/**
- * Closing a connection with bytes unread resets it, and its last answer may be lost on the way (RFC 9112 9.6): what still comes is read for
- * a while, and forgotten.
- */
-function linger(req: IncomingMessage): void {
-  const { socket } = req
-  socket.destroySoon = () => {
-    socket.end()
-    req.resume()
-    const late = setTimeout(() => socket.destroy(), lingerMs)
-    socket.once('close', () => clearTimeout(late))
+  /** There is no more of the answer's body (`Sink`). */
+  finish(done: Done) {
+    const { framing, closing, head } = this
+    if (this.closed || this.said) return done()
+    if (framing === 'counted' && this.left > 0) return this.breakOff(done)
+    this.said = true
+    this.head = ''
+    let text = head
+    if (framing === 'chunked') {
+      text += '0\r\n'
+      for (let at = 0; at < closing.length; at += 2) text += `${closing[at]}: ${closing[at + 1]}\r\n`
+      text += '\r\n'
+    }
+    if (text === '') this.close()
+    else this.socket.write(text, 'latin1', this.sent)
+    done()
   }
-}
 
-function pairsOf(flat: readonly string[]): [string, string][] {
-  return Array.from({ length: flat.length / 2 }, (_, at) => [flat[at * 2]!, flat[at * 2 + 1]!])
+  /** The answer is of another length than it said. */
+  private breakOff(done: Done) {
+    this.cut()
+    done(new Error('it is of another length than it said'))
+  }
+
+  /** Whether memory of what arrived last is still needed. */
+  lends(): boolean {
+    return this.incoming?.lends() ?? false
+  }
+
+  /** The request is whole. */
+  arrived(trailers: readonly string[]) {
+    this.received = true
+    this.trailers = trailers
+    this.incoming?.end()
+  }
+
+  /** The client is gone. */
+  leave() {
+    if (this.closed) return
+    this.closed = true
+    if (!this.received) this.incoming?.fail()
+    this.outgoing?.destroy()
+    this.tell()
+  }
+
+  /** The client has its answer. */
+  private close() {
+    if (this.closed) return
+    this.closed = true
+    this.tell()
+    this.talk.over(this)
+  }
+
+  private tell() {
+    const { listeners } = this
+    this.listeners = []
+    for (const listener of listeners) listener()
+  }
 }
 
 export function peerOf(socket: Socket): Peer {

@@ -5,7 +5,6 @@ import httpProxy from 'http-proxy'
 
 import type { Upstream } from '../types.ts'
 import type { Asked } from './asked.ts'
-import { bareResponse } from './bare.ts'
 import type { Outcome } from './carry.ts'
 import { dial } from './dial.ts'
 import type { Farewell } from './farewell.ts'
@@ -13,13 +12,13 @@ import { blame, faultOf } from './fault.ts'
 import { grouped, trailerFields, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
 import type { Dress } from './site.ts'
+import type { Talk } from './talk.ts'
 import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
-import { Visitor1 } from './visitor1.ts'
 
 export interface Upgrading {
   readonly upstream: Upstream
-  readonly head: Buffer
+  readonly talk: Talk
   readonly limits: Limits
   readonly dress: Dress | undefined
   readonly farewell: Farewell
@@ -29,10 +28,9 @@ export interface Upgrading {
 
 /** Passes a WebSocket through until either side ends it. http-proxy makes the request and pumps; heads, framing and failures are ours. */
 export async function upgrade(
-  req: IncomingMessage,
-  socket: Socket,
+  visitor: Visitor,
   asked: Asked,
-  { upstream, head, limits, dress, farewell, trip, switched }: Upgrading,
+  { upstream, talk, limits, dress, farewell, trip, switched }: Upgrading,
 ): Promise<Outcome> {
   const connection = await dial(upstream, limits.connectMs, why => blame(trip, why))
   if (!connection) return 'again'
@@ -43,16 +41,25 @@ export async function upgrade(
     proxy.on('proxyReqWs', made => {
       outgoing = writeHead(made, asked) ? made : undefined
     })
-    req.headers = { upgrade: 'websocket', connection: 'Upgrade' }
+    const { socket } = talk
+    const req = { method: 'GET', url: '/', headers: { upgrade: 'websocket', connection: 'Upgrade' }, socket }
     const target = { protocol: 'http:', host: upstream.host, port: String(upstream.port) }
-    proxy.ws(req, socket, head, { target, agent: carrier(connection) as Server }, () => undefined)
+    proxy.ws(
+      req as unknown as IncomingMessage,
+      socket,
+      nothing,
+      { target, agent: carrier(connection) as Server },
+      () => undefined,
+    )
     if (!outgoing) {
       connection.destroy()
       return resolve('unreachable')
     }
-    couple(outgoing, { req, socket, connection, asked, limits, dress, farewell, trip, switched, resolve })
+    couple(outgoing, { visitor, talk, connection, asked, limits, dress, farewell, trip, switched, resolve })
   })
 }
+
+const nothing = Buffer.alloc(0)
 
 /** The request's own bytes instead of http-proxy's reading of them. False when they cannot be sent. */
 function writeHead(outgoing: ClientRequest, asked: Asked): boolean {
@@ -70,8 +77,8 @@ function writeHead(outgoing: ClientRequest, asked: Asked): boolean {
 }
 
 interface Coupled {
-  readonly req: IncomingMessage
-  readonly socket: Socket
+  readonly visitor: Visitor
+  readonly talk: Talk
   readonly connection: Socket
   readonly asked: Asked
   readonly limits: Limits
@@ -93,8 +100,9 @@ function carrier(connection: Socket): unknown {
 /** http-proxy's own ways with errors and with answers other than 101 break framing: only its pump is kept. */
 function couple(
   outgoing: ClientRequest,
-  { req, socket, connection, asked, limits, dress, farewell, trip, switched, resolve }: Coupled,
+  { visitor, talk, connection, asked, limits, dress, farewell, trip, switched, resolve }: Coupled,
 ) {
+  const { socket } = talk
   const [pump] = outgoing.listeners('upgrade') as ((...answer: [IncomingMessage, Socket, Buffer]) => void)[]
   for (const event of ['error', 'response', 'upgrade']) outgoing.removeAllListeners(event)
 
@@ -113,8 +121,7 @@ function couple(
   outgoing.once('response', answer => {
     outgoing.setTimeout(limits.streamIdleMs)
     trip.answered()
-    trip.visitor = new Visitor1(req, bareResponse(req, socket), trip.visitor.scheme)
-    refuse(answer, trip, { asked, dress })
+    refuse(answer, visitor, trip, { asked, dress })
   })
   outgoing.once('upgrade', (answer, _same, head) => {
     if (answer.headers.upgrade?.trim().toLowerCase() !== 'websocket')
@@ -122,6 +129,7 @@ function couple(
     answer.headers = switchFields(answer, asked.id)
     trip.answered()
     switched()
+    talk.passOn()
     count(socket, trip)
     connection.once('close', () => socket.destroySoon())
     pump!(answer, connection, head)
@@ -153,10 +161,10 @@ const lastWordsMs = 1_000
 /** The app's own words why there is no WebSocket. */
 function refuse(
   answer: IncomingMessage,
+  visitor: Visitor,
   trip: Trip,
   { asked, dress }: { asked: Asked; dress: Dress | undefined },
 ): void {
-  const { visitor } = trip
   try {
     const fields = [...upstreamFields(answer.rawHeaders), 'X-Request-Id', asked.id]
     const status = answer.statusCode!

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
-import type http from 'node:http'
+import type net from 'node:net'
 
 import { t } from 'tap'
 
@@ -33,9 +33,9 @@ t.test('clients that leave at every point of a request leave nothing open', asyn
 const descriptors = async () => (await readdir('/proc/self/fd')).length
 
 /** Settles when each connection that was made has been closed. */
-function connectionsClosed(server: http.Server) {
+function connectionsClosed(server: net.Server) {
   const open = new Set<unknown>()
-  server.on('connection', socket => {
+  server.on('connection', (socket: net.Socket) => {
     open.add(socket)
     socket.once('close', () => {
       open.delete(socket)

@@ -6,7 +6,7 @@ import { t } from 'tap'
 
 import { openBalance } from '../../src/proxy/balance.ts'
 import type { Carried } from '../../src/proxy/books.ts'
-import { type Origins, openOrigins } from '../../src/proxy/origins.ts'
+import { behindOrigins, type Origins, openOrigins } from '../../src/proxy/origins.ts'
 import { openPorts } from '../../src/proxy/ports.ts'
 import { makeServer } from '../../src/proxy/server.ts'
 import { makeServer2 } from '../../src/proxy/server2.ts'
@@ -27,7 +27,8 @@ async function opened(t: Parameters<typeof stage>[0], origins = direct) {
       balance: openBalance(),
       carrying: () => each => void carried.push(each),
     },
-    serve: of => makeServer(of, 'http', makeServer2(of, 'http')),
+    serve: of =>
+      behindOrigins(makeServer(of, 'http', makeServer2(of, 'http')), { take: (_socket, then) => then() }),
   })
   t.teardown(() => ports.close())
   return { ports, traffic, carried }

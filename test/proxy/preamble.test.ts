@@ -3,7 +3,7 @@ import net, { type AddressInfo } from 'node:net'
 
 import { type Test, t } from 'tap'
 
-import { behindOrigins, openOrigins } from '../../src/proxy/origins.ts'
+import { openOrigins } from '../../src/proxy/origins.ts'
 import { type Preamble, preambleOf, takePreamble } from '../../src/proxy/preamble.ts'
 import { ask2, secure, session } from './client2.ts'
 import { backend, routeTo, secureStage, stage } from './stage.ts'
@@ -94,12 +94,7 @@ t.test('an app hears of the client that a trusted proxy names, and of nobody tha
   const app = await backend(t, (req, res) => res.end(`${req.headers['x-forwarded-for']} ${req.url}`))
   for (const trusted of [true, false]) {
     const origins = openOrigins({ proxied: () => trusted, timeoutMs: 1000 })
-    const { server } = await stage(t, [routeTo(app)], {}, trusted ? ['127.0.0.1'] : [], undefined, origins)
-    const outer = behindOrigins(server, origins)
-    outer.listen(0, '127.0.0.1')
-    await once(outer, 'listening')
-    t.teardown(() => outer.close())
-    const { port } = outer.address() as AddressInfo
+    const { port } = await stage(t, [routeTo(app)], {}, trusted ? ['127.0.0.1'] : [], undefined, origins)
     const request =
       'GET /a HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n'
     const client = net.connect(port, '127.0.0.1')

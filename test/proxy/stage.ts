@@ -11,7 +11,7 @@ import { openCertificates } from '../../src/proxy/certificates.ts'
 import type { Secured } from '../../src/proxy/gates/https.ts'
 import { openGuard } from '../../src/proxy/guard.ts'
 import { type Limits, usualLimits } from '../../src/proxy/limits.ts'
-import type { Origins } from '../../src/proxy/origins.ts'
+import { behindOrigins, type Origins } from '../../src/proxy/origins.ts'
 import { openPlaces } from '../../src/proxy/places.ts'
 import { makeSecureServer } from '../../src/proxy/secure.ts'
 import type { Parts } from '../../src/proxy/serve.ts'
@@ -117,11 +117,12 @@ export async function stage(
     report: error => bugs.push(error),
   }
   const plain2 = makeServer2(parts, 'http')
-  const server = makeServer(parts, 'http', plain2)
+  const plain1 = makeServer(parts, 'http', plain2)
+  const server = behindOrigins(plain1, origins ?? { take: (_socket, then) => then() })
   const port = await listening(server)
   t.teardown(() => {
     server.close()
-    server.closeAllConnections()
+    plain1.cut()
     void plain2.end()
     upstreams.close()
     guard.stop()
@@ -183,7 +184,7 @@ export async function secureStage(
   httpsPort = await listening(secure.server)
   t.teardown(async () => {
     secure.server.close()
-    http1.closeAllConnections()
+    http1.cut()
     await http2.end()
   })
   return { ...plain, certificates: held, secure, http2, httpsPort }

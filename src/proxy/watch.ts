@@ -1,0 +1,31 @@
+import type { Socket } from 'node:net'
+
+/** How long a connection may keep the proxy waiting: until a moment, or while nothing moves. Times are those of one clock, ms. */
+export class Watch {
+  /** By then it has to be over with what it does. */
+  deadline: number
+  /** Of nothing moving. */
+  patience = 0
+  private moved = 0
+  /** Since when it has been so; 0: it has not been looked at. */
+  private since = 0
+
+  constructor(deadline: number) {
+    this.deadline = deadline
+  }
+
+  /** From now on nothing may stand still for so long. */
+  begin(patience: number) {
+    this.patience = patience
+    this.since = 0
+  }
+
+  /** Whether no byte has gone in or out for longer than there is patience. */
+  isStill({ bytesRead, bytesWritten, writableLength }: Socket, now: number): boolean {
+    const moved = bytesRead + bytesWritten - writableLength
+    if (moved === this.moved && this.since !== 0) return now - this.since >= this.patience
+    this.moved = moved
+    this.since = now
+    return false
+  }
+}

@@ -1,0 +1,67 @@
+import type { Socket } from 'node:net'
+
+import { type Lent, listen } from './listen.ts'
+import { openReader, type Reader } from './reader.ts'
+
+/** The bytes of a client's connection: heard in memory that costs nothing, and held back where nobody can take them. */
+export class Wire {
+  readonly socket: Socket
+  private readonly hear: (bytes: Buffer, lent: Lent) => boolean
+  private readonly deaf: () => void
+  private paused = false
+  /** Memory of its own. */
+  private reader: Reader | undefined
+
+  constructor(socket: Socket, hear: (bytes: Buffer, lent: Lent) => boolean) {
+    this.socket = socket
+    this.hear = hear
+    socket.on('error', () => socket.destroy())
+    this.deaf = listen(socket, { reader: () => this.reader, hear })
+  }
+
+  get wide(): boolean {
+    return this.reader !== undefined
+  }
+
+  /** Much is to come: it gets memory of its own. `owes`: some of what it was given last is still needed. */
+  widen(owes: () => boolean) {
+    this.reader = openReader()
+    this.reader.ear = bytes => {
+      this.hear(bytes, 'own')
+      return owes()
+    }
+  }
+
+  narrow() {
+    this.reader = undefined
+  }
+
+  pause() {
+    if (this.paused) return
+    this.paused = true
+    this.socket.pause()
+  }
+
+  resume() {
+    if (!this.paused) return
+    this.paused = false
+    this.socket.resume()
+  }
+
+  /** What is still heard goes to whoever reads the socket as a stream. False: no more is wanted. */
+  pass(bytes: Buffer, lent: Lent): boolean {
+    return this.socket.push(lent === 'no' ? bytes : Buffer.from(bytes))
+  }
+
+  letGo() {
+    this.deaf()
+  }
+
+  /** Ends it so that the other side cannot take its end for that of a message. */
+  reset() {
+    const { socket } = this
+    // TLS says its own end, and this is none.
+    if ('encrypted' in socket) socket.destroy()
+    else socket.resetAndDestroy()
+  }
+}
