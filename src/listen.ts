@@ -9,10 +9,13 @@ import type { Listen } from './settings.ts'
 export interface HeldSocket {
   readonly fd: number
   readonly port: number
+  /** For a child that runs already, over the channel to it. */
+  readonly handle: Handle
   close(): void
 }
 
-interface Handle {
+/** What Node has for a listening socket; it may be sent to another process of Node (`send`), and listened on there. */
+export interface Handle {
   readonly fd: number
   getsockname(out: { port?: number }): number
   close(): void
@@ -57,7 +60,7 @@ function bind(address: string, port: number, family: 4 | 6): HeldSocket | string
   // libuv keeps a taken port to itself until the next call on the handle.
   const name: { port?: number } = {}
   const failed = handle.getsockname(name)
-  if (failed === 0) return { fd: handle.fd, port: name.port ?? port, close: () => handle.close() }
+  if (failed === 0) return { fd: handle.fd, port: name.port ?? port, handle, close: () => handle.close() }
   handle.close()
   return getSystemErrorName(failed)
 }

@@ -18,8 +18,14 @@ const turnMs = 10
 /** For what is under way when nothing more is asked; those that wait for a connection have no clock of their own. */
 const patienceMs = 60_000
 
+export interface Asking {
+  readonly perSecond: number
+  /** Every time on a new connection. */
+  readonly fresh?: true
+}
+
 /** Asks for a page so often, one time on a new connection, the next on one of many that are kept. `end` waits for what is under way, a minute at most. */
-export function askAllTheTime(port: number, { perSecond }: { perSecond: number }) {
+export function askAllTheTime(port: number, { perSecond, fresh: always }: Asking) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 64, scheduling: 'fifo' })
   const lost = new Map<string, number>()
   const asking = new Set<Promise<void>>()
@@ -38,7 +44,7 @@ export function askAllTheTime(port: number, { perSecond }: { perSecond: number }
   const timer = setInterval(() => {
     const due = ((performance.now() - began) * perSecond) / 1000
     while (counts.asked < due) {
-      const asked = one(counts.asked++ % 2 === 0)
+      const asked = one(counts.asked++ % 2 === 0 || always === true)
       asking.add(asked)
       void asked.finally(() => asking.delete(asked))
     }

@@ -1,14 +1,16 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, type SendHandle } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { keep } from '../keep.ts'
+import type { Handle } from '../listen.ts'
 import type { Logger } from '../log.ts'
 import { plainEnv } from '../settings.ts'
 import { compiledEnv } from './compiled.ts'
+import type { HeldPorts } from './heldports.ts'
 import type { Ledger } from './ledger.ts'
 import type { Limits } from './limits.ts'
-import type { Order, WorkerSays } from './orders.ts'
+import type { Order, SentPort, WorkerSays } from './orders.ts'
 import type { HeldSockets } from './sockets.ts'
 
 export interface Fleet {
@@ -20,6 +22,8 @@ export interface Fleet {
   readonly whole: Promise<void>
   /** Tells every worker; answers what they said. One that does not answer in time is replaced, and counts as having done it. */
   ask(order: Order, options?: { withinMs: number }): Promise<unknown[]>
+  /** A port that workers have asked for in vain is there. */
+  offer(port: number, handle: Handle): void
   /** How many serve. */
   size(): number
   stop(): Promise<void>
@@ -32,6 +36,7 @@ export interface FleetOptions {
   /** Nobody serves before this. */
   readonly begin: Promise<void>
   readonly sockets: HeldSockets
+  readonly ports: Pick<HeldPorts, 'take'>
   readonly limits: Limits
   /** What is in force now, for a worker that begins. */
   readonly state: () => Omit<Order & { verb: 'start' }, 'verb' | 'http' | 'https' | 'limits'>
@@ -47,7 +52,8 @@ const startMs = 15_000
 const betweenMs = 250
 
 /** Workers on the same inherited sockets, each kept running. */
-export function openFleet({ workers, begin, sockets, limits, state, ledger, log }: FleetOptions): Fleet {
+export function openFleet(options: FleetOptions): Fleet {
+  const { workers, begin, sockets, ports, limits, state, ledger, log } = options
   const members = new Set<Member>()
   const { promise: ready, resolve: isReady } = Promise.withResolvers<void>()
   const awake = countdown(workers)
@@ -66,7 +72,10 @@ export function openFleet({ workers, begin, sockets, limits, state, ledger, log 
     const member = memberOf(child, log)
     child.on('message', async (words: WorkerSays) => {
       if (words !== 'awake') {
-        return 'report' in words ? ledger.hear(child.pid!, words.report) : member.hear(words)
+        if ('report' in words) ledger.hear(child.pid!, words.report)
+        else if ('needs' in words) member.hand(words.needs, ports.take(words.needs))
+        else member.hear(words)
+        return
       }
       awake.one()
       await begin
@@ -93,6 +102,9 @@ export function openFleet({ workers, begin, sockets, limits, state, ledger, log 
     awake: awake.done,
     whole: whole.done,
     ask,
+    offer: (port, handle) => {
+      for (const member of members) member.hand(port, handle)
+    },
     size: () => members.size,
     stop: async () => {
       await Promise.all(kept.map(worker => worker.stop({ graceMs: limits.stopMs + 2000 })))
@@ -118,6 +130,8 @@ function countdown(count: number): { one(): void; readonly done: Promise<void> }
 interface Member {
   ask(order: Order, withinMs: number): Promise<unknown>
   hear(words: { id: number; value: unknown }): void
+  /** A port's socket. */
+  hand(port: number, handle: Handle | undefined): void
 }
 
 const gone = Symbol('gone')
@@ -132,6 +146,8 @@ function memberOf(child: ChildProcess, log: Logger): Member {
   })
   return {
     hear: ({ id, value }) => pending.get(id)?.(value),
+    hand: (port, handle) =>
+      void child.send({ port } satisfies SentPort, handle as unknown as SendHandle | undefined, () => {}),
     ask: (order, withinMs) =>
       new Promise(resolve => {
         if (child.exitCode !== null || child.signalCode !== null) return resolve(gone)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 import { type Crossing, type Upgrade, usualOptions } from '../edge/wire.ts'
 import { messageOf } from '../errors.ts'
+import type { Handle } from '../listen.ts'
 import { openLog } from '../log.ts'
 import { installedProgram, type Settings } from '../settings.ts'
 import { openCertificates } from './certificates.ts'
@@ -10,6 +11,7 @@ import { type Known, openChanges, usable } from './changes.ts'
 import { openControl, type Verb, type WorkersVerb } from './control.ts'
 import { allOf } from './crossing.ts'
 import { answerMs, type Fleet, openFleet } from './fleet.ts'
+import { openHeldPorts } from './heldports.ts'
 import { keepOnDisk } from './kept.ts'
 import { openLedger } from './ledger.ts'
 import { usualLimits } from './limits.ts'
@@ -52,12 +54,16 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
   let control = before ? undefined : await listen()
   const snapshot = openSnapshot(dir, log)
   const known: Known = { routes: new Map(), certificates: openCertificates(), options: usualOptions }
+  const ports = openHeldPorts({
+    ...{ host: settings.httpListen.host, routes: known.routes, log },
+    opened: (port, handle) => fleet.offer(port, handle),
+  })
   const load = async () => {
     for (const route of await snapshot.table.load()) known.routes.set(route.app, route)
     known.certificates.sync(usable(await snapshot.loadCertificates(), log))
     known.options = await snapshot.loadOptions()
   }
-  const loaded = before ? before.begin.then(load) : load()
+  const loaded = before ? before.begin.then(inherit).then(load) : load()
   const secrets = await keepSecrets(ticketKeys => {
     void crew.promise.then(workers => workers.ask({ verb: 'tickets', ticketKeys }))
   }, log)
@@ -75,17 +81,13 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
     options: known.options,
   })
   const kept = keepOnDisk(told, snapshot, log)
-  const changes = openChanges(known, { kept, follow: ledger.follow })
+  const changes = openChanges(known, { kept, follow })
   const fleet = openFleet({
     workers: settings.workers,
     begin: loaded,
-    sockets,
+    ...{ sockets, ports },
     limits: usualLimits,
-    state: () => ({
-      host: settings.httpListen.host,
-      ...told(),
-      secrets: secrets.now(),
-    }),
+    state: () => ({ ...told(), secrets: secrets.now() }),
     ledger,
     log,
   })
@@ -116,8 +118,18 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
   }
   sockets.http.close()
   sockets.https?.close()
+  ports.close()
   await ledger.close()
   if (typeof next === 'string') await rm(join(dir, 'proxy.pid'), { force: true })
+
+  function inherit(held: ReadonlyMap<number, Handle>) {
+    for (const [port, handle] of held) ports.inherit(port, handle)
+  }
+
+  function follow(order: Verb) {
+    ledger.follow(order)
+    ports.settle()
+  }
 
   async function obey(request: Verb, workers: Fleet): Promise<unknown> {
     await workers.ready
@@ -151,7 +163,7 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
       await changes.hold(async () => {
         await kept.gather()
         if (kept.owes()) throw new Error('what is in force cannot be written to the disk')
-        await next.serve()
+        await next.serve(ports.all())
         await supervisor.succeeded(next.pid)
         return 'for good'
       })

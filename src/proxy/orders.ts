@@ -10,8 +10,6 @@ export type Order =
       /** Listening sockets. */
       readonly http: number
       readonly https: number | undefined
-      /** The address that other ports are opened on. */
-      readonly host: string
       readonly routes: readonly Route[]
       readonly certificates: readonly Certificate[]
       readonly options: EdgeOptions
@@ -37,8 +35,14 @@ export interface SentOrder {
   readonly order: Order
 }
 
-/** `awake` once, before any order; then one answer for each, and reports between them. */
+/** The listening socket of a port of the host comes along; without one the port cannot be had now. */
+export interface SentPort {
+  readonly port: number
+}
+
+/** `awake` once, before any order; then one answer for each, and between them reports, and ports whose sockets it needs. */
 export type WorkerSays =
   | 'awake'
   | { readonly id: number; readonly value: unknown }
+  | { readonly needs: number }
   | { readonly report: Report }

@@ -63,7 +63,7 @@ async function pass(near: Socket, { port, route, upstreams }: Passage, all: Pass
   if (!lane) return fail('nothing is there')
   trip.upstream = lane.name
   balance.begin(lane)
-  near.once('close', traffic.begin(lane.upstream, { kind: 'websocket', end: () => near.destroy() }))
+  near.once('close', traffic.begin(lane.upstream, { kind: 'tunnel', end: () => near.destroy() }))
   const far = await dial(lane.upstream, limits.connectMs)
   balance.end(lane, far ? 'answered' : 'unreachable')
   if (!far) return fail('could not be reached')

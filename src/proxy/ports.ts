@@ -1,8 +1,10 @@
 import net, { type Server } from 'node:net'
 
+import type { Handle } from '../listen.ts'
 import type { Route, RoutePort } from '../types.ts'
 import { type Passage, type PassingParts, passing } from './passing.ts'
 import type { Parts } from './serve.ts'
+import type { SocketCalls } from './socket-calls.ts'
 import { openTable, type Table } from './table.ts'
 
 /** Ports of the host that lead to one app each, beside the instance's own. */
@@ -16,8 +18,7 @@ export interface Ports {
 }
 
 export interface PortsParts extends PassingParts {
-  /** The address that the instance listens on. */
-  readonly host: string
+  readonly sockets: Pick<SocketCalls, 'call' | 'onOffer'>
   readonly parts: Parts
   /** Serves HTTP on what it listens to; `secure`: over TLS. */
   readonly serve: (parts: Parts, options: { secure: boolean }) => Server
@@ -26,6 +27,7 @@ export interface PortsParts extends PassingParts {
 interface Open extends Passage {
   readonly scheme: RoutePort['scheme']
   readonly server: Server
+  listening: boolean
   /** Of the app alone, whatever hostname is asked for. */
   readonly table: Table
 }
@@ -46,29 +48,39 @@ export function openPorts(all: PortsParts): Ports {
     const { https: _, canary: __, ports: ___, protocol: ____, ...rest } = route
     const protocol = scheme.startsWith('grpc') ? 'grpc' : 'http'
     entry.table.sync([{ ...rest, protocol, upstreams, domains: { [anyName]: true } }])
-    if (open.has(port)) return true
     open.set(port, entry)
-    const opened = await listen(entry.server, port, all.host)
-    if (!opened) open.delete(port)
-    return opened
+    if (!entry.listening) await begin(entry, await all.sockets.call(port))
+    return entry.listening
+  }
+  const begin = async (entry: Open, handle: Handle | undefined) => {
+    if (!handle) return
+    if (open.get(entry.port) !== entry || entry.listening) return handle.close()
+    entry.listening = true
+    entry.listening = await listen(entry.server, handle)
   }
   const point = async (route: Route): Promise<readonly number[]> => {
     const wanted = Object.entries(route.ports ?? {}).map(([port, to]) => [Number(port), to] as const)
     for (const [port, { route: own }] of open) {
       if (own.app === route.app && !wanted.some(each => each[0] === port)) shut(port)
     }
-    const failed: number[] = []
-    for (const [port, to] of wanted) if (!(await lead(route, port, to))) failed.push(port)
-    return failed
+    // All at once: whatever is told next finds them as this route has them.
+    const led = await Promise.all(wanted.map(([port, to]) => lead(route, port, to)))
+    return wanted.flatMap(([port], at) => (led[at] ? [] : [port]))
   }
   const forget = (app: string) => {
     for (const [port, { route }] of open) if (route.app === app) shut(port)
   }
+  all.sockets.onOffer((port, handle) => {
+    const entry = open.get(port)
+    if (entry) void begin(entry, handle)
+    else handle.close()
+  })
   return {
     point,
     forget,
     async sync(routes) {
-      for (const [port, { route }] of open) if (!routes.some(({ app }) => app === route.app)) shut(port)
+      const there = new Set<string>(routes.map(({ app }) => app))
+      for (const [port, { route }] of open) if (!there.has(route.app)) shut(port)
       return (await Promise.all(routes.map(point))).flat()
     },
     close: () => {
@@ -82,7 +94,7 @@ const anyName = 'port'
 
 function make(port: number, scheme: RoutePort['scheme'], route: Route, all: PortsParts): Open {
   const table = openTable()
-  const entry: Open = { port, route, scheme, table, upstreams: [], server: net.createServer() }
+  const entry = { port, route, scheme, table, upstreams: [], listening: false }
   if (scheme === 'tcp') return Object.assign(entry, { server: passing(entry, all) })
   const parts = { ...all.parts, find: () => table.find(anyName) }
   return Object.assign(entry, {
@@ -90,13 +102,10 @@ function make(port: number, scheme: RoutePort['scheme'], route: Route, all: Port
   })
 }
 
-/** In every worker on the same port: the kernel deals connections out (SO_REUSEPORT). False when the port is another's. */
-function listen(server: Server, port: number, host: string): Promise<boolean> {
+/** False when another program was quicker. */
+function listen(server: Server, handle: Handle): Promise<boolean> {
   return new Promise(resolve => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const without = host === '::' && ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(error.code ?? '')
-      resolve(without ? listen(server, port, '0.0.0.0') : false)
-    })
-    server.listen({ port, host, reusePort: true }, () => resolve(true))
+    server.once('error', () => resolve(false))
+    server.listen(handle, () => resolve(true))
   })
 }

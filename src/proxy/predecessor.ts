@@ -1,10 +1,11 @@
 import type { Request } from '../edge/wire.ts'
+import type { Handle } from '../listen.ts'
 import type { Settings } from '../settings.ts'
 
 /** The proxy that has started this one, to be replaced by it. */
 export interface Predecessor {
-  /** Resolves when what it knows is on the disk, and stays so. */
-  readonly begin: Promise<void>
+  /** Resolves when what it knows is on the disk, and stays so; with the host's ports that it holds. */
+  readonly begin: Promise<ReadonlyMap<number, Handle>>
   /** Resolves when the control socket is free. */
   readonly over: Promise<void>
   /** awake: all workers wait for what there is to know · serving: all take requests. */
@@ -18,6 +19,8 @@ export type Drain = Request & { verb: 'drain' }
 /** What the two say to each other, over the channel between a process and the one that started it. */
 export type ToSuccessor =
   | { readonly told: 'begin' | 'over' }
+  /** Its socket comes along. */
+  | { readonly port: number }
   | { readonly drained: number; readonly id: number }
 export type ToPredecessor =
   | { readonly state: 'awake' | 'serving' }
@@ -27,16 +30,18 @@ export type ToPredecessor =
 /** Undefined for a proxy that was started in the usual way. It ends with a predecessor that is gone before it has said `begin`. */
 export function findPredecessor({ succeeds }: Pick<Settings, 'succeeds'>): Predecessor | undefined {
   if (!succeeds || !process.send) return undefined
-  const begin = Promise.withResolvers<void>()
+  const begin = Promise.withResolvers<ReadonlyMap<number, Handle>>()
+  const ports = new Map<number, Handle>()
   const over = Promise.withResolvers<void>()
   const drains = new Map<number, (ended: number) => void>()
   let begun = false
   let last = 0
-  process.on('message', (words: ToSuccessor) => {
+  process.on('message', (words: ToSuccessor, handle: unknown) => {
     if ('drained' in words) return drains.get(words.id)?.(words.drained)
+    if ('port' in words) return void ports.set(words.port, handle as Handle)
     if (words.told === 'over') return over.resolve()
     begun = true
-    begin.resolve()
+    begin.resolve(ports)
   })
   process.on('disconnect', () => {
     if (!begun) process.exit(1)

@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SendHandle, spawn } from 'node:child_process'
 
+import type { Handle } from '../listen.ts'
 import { installedProgram, plainEnv, type Settings, settingsEnv } from '../settings.ts'
 import { compiledEnv } from './compiled.ts'
 import type { Drain, ToPredecessor, ToSuccessor } from './predecessor.ts'
@@ -8,8 +9,8 @@ import type { HeldSockets } from './sockets.ts'
 /** A proxy that was started to take this one's place. */
 export interface Successor {
   readonly pid: number
-  /** What is known is on the disk. Resolves when all its workers take requests; rejects with why they do not. */
-  serve(): Promise<void>
+  /** What is known is on the disk, and these are the host's ports. Resolves when all its workers take requests; rejects with why they do not. */
+  serve(ports: ReadonlyMap<number, Handle>): Promise<void>
   /** The control socket is free. */
   over(): void
   /** Nothing comes of it. */
@@ -32,7 +33,8 @@ const patienceMs = 60_000
 /** Resolves when all its workers are awake; rejects with why they are not. */
 export async function startSuccessor(options: SuccessorOptions): Promise<Successor> {
   const child = launch(options)
-  const say = (words: ToSuccessor) => void (child.connected && child.send(words, () => undefined))
+  const say = (words: ToSuccessor, handle?: Handle) =>
+    void (child.connected && child.send(words, handle as unknown as SendHandle | undefined, () => undefined))
   const states = follow(child)
   child.on('message', (words: ToPredecessor) => {
     if ('drain' in words) {
@@ -41,7 +43,8 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
   })
   const successor: Successor = {
     pid: child.pid ?? 0,
-    async serve() {
+    async serve(ports) {
+      for (const [port, handle] of ports) say({ port }, handle)
       say({ told: 'begin' })
       await states('serving')
     },

@@ -1,7 +1,8 @@
 import type { Upstream } from '../types.ts'
 
 export interface Exchange {
-  readonly kind: 'request' | 'websocket'
+  /** tunnel: bytes that pass as they are, and mean nothing here. */
+  readonly kind: 'request' | 'websocket' | 'tunnel'
   /** Breaks it off. */
   end(): void
 }
@@ -12,7 +13,7 @@ export interface Traffic {
   begin(upstream: Upstream, exchange: Exchange): () => void
   /** Waits until these upstreams (`host:port`) have nothing in flight; after its time ends what is left and answers how many. */
   drain(upstreams: readonly string[], time: DrainTime): Promise<number>
-  /** Ends all WebSockets, and waits until they are gone, at most `timeoutMs`. */
+  /** Ends all WebSockets and waits until they are gone, at most `timeoutMs`; tunnels have that time to end by themselves. */
   part(timeoutMs: number): Promise<void>
   /** Waits for all requests, not for WebSockets, at most `timeoutMs`. */
   quiet(timeoutMs: number): Promise<void>
@@ -38,6 +39,7 @@ function land(flight: Flight, here: Flight[]): void {
 export interface DrainTime {
   /** For requests. */
   readonly timeoutMs: number
+  /** For WebSockets and tunnels. */
   readonly websocketMs: number
 }
 
@@ -87,20 +89,24 @@ export function openTraffic(): Traffic {
       }
     },
     async drain(names, { timeoutMs, websocketMs }) {
-      const drainKind = async (kind: Exchange['kind'], ms: number) => {
-        const of = () => at(names).filter(each => each.kind === kind)
+      const drainKinds = async (kinds: readonly Exchange['kind'][], ms: number) => {
+        const of = () => at(names).filter(each => kinds.includes(each.kind))
         await settled(of, ms)
         const left = of()
         for (const exchange of left) exchange.end()
         return left.length
       }
-      const counts = await Promise.all([drainKind('request', timeoutMs), drainKind('websocket', websocketMs)])
+      const counts = await Promise.all([
+        drainKinds(['request'], timeoutMs),
+        drainKinds(['websocket', 'tunnel'], websocketMs),
+      ])
       return counts[0] + counts[1]
     },
     async part(timeoutMs) {
-      const open = () => all().filter(({ kind }) => kind === 'websocket')
-      for (const exchange of open()) exchange.end()
+      const open = () => all().filter(({ kind }) => kind !== 'request')
+      for (const exchange of open()) if (exchange.kind === 'websocket') exchange.end()
       await settled(open, timeoutMs)
+      for (const exchange of open()) exchange.end()
     },
     quiet: timeoutMs => settled(() => all().filter(({ kind }) => kind === 'request'), timeoutMs),
     stats: () => ({ requests, inFlight: all().length }),

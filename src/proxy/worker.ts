@@ -10,7 +10,7 @@ import { openCertificates } from './certificates.ts'
 import { drain } from './drain.ts'
 import { type Guard, openGuard } from './guard.ts'
 import type { Limits } from './limits.ts'
-import type { Order, SentOrder, WorkerSays } from './orders.ts'
+import type { Order, SentOrder, SentPort, WorkerSays } from './orders.ts'
 import { behindOrigins, listening, openOrigins, portOf } from './origins.ts'
 import { openPlaces } from './places.ts'
 import { openPorts, type Ports } from './ports.ts'
@@ -18,6 +18,7 @@ import { makeSecureServer, type SecureServer } from './secure.ts'
 import type { Parts } from './serve.ts'
 import { makeServer } from './server.ts'
 import { makeServer2, type Server2 } from './server2.ts'
+import { openSocketCalls } from './socket-calls.ts'
 import { openTable } from './table.ts'
 import { openTraffic } from './traffic.ts'
 import { openTrials } from './trial.ts'
@@ -51,6 +52,7 @@ function work() {
   const witness = openWitness({ folder: process.argv[2]!, log, send: report => say({ report }) })
   const places = openPlaces(balance, witness)
   const trials = openTrials()
+  const sockets = openSocketCalls(port => void say({ needs: port }))
   let serving: Serving | undefined
   let leaving = false
   let unhurried = false
@@ -166,10 +168,8 @@ function work() {
         ticketKeys: Buffer.from(secrets.ticketKeys, 'base64'),
         http1: makeServer(of, 'https'),
       })
-    const ports = openPorts({
-      ...{ host: order.host, parts, balance, origins, carrying: witness.carrying },
-      serve: (of, { secure }) => (secure ? securely(of).server : plainly(of)),
-    })
+    const serve = (of: Parts, { secure }: { secure: boolean }) => (secure ? securely(of).server : plainly(of))
+    const ports = openPorts({ sockets, parts, balance, origins, carrying: witness.carrying, serve })
     const plain = plainly(parts)
     await listening(plain, http)
     const open = { plain, http2, ports, upstreams, guard: parts.guard, limits }
@@ -206,7 +206,9 @@ function work() {
     await guard.empty(limits.retireMs)
   }
 
-  process.on('message', ({ id, order }: SentOrder) => {
+  process.on('message', (words: SentOrder | SentPort, handle: unknown) => {
+    if ('port' in words) return sockets.hear(words.port, handle)
+    const { id, order } = words
     obey(order).then(
       value => void say({ id, value }),
       error => {

@@ -4,6 +4,7 @@ import net, { type AddressInfo } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import { t } from 'tap'
 
+import { openSocket } from '../../src/listen.ts'
 import { openBalance } from '../../src/proxy/balance.ts'
 import type { Carried } from '../../src/proxy/books.ts'
 import { behindOrigins, type Origins, openOrigins } from '../../src/proxy/origins.ts'
@@ -19,9 +20,16 @@ const direct: Origins = { take: (_socket, then) => then(), find: () => undefined
 async function opened(t: Parameters<typeof stage>[0], origins = direct) {
   const { parts, traffic } = await stage(t, [])
   const carried: Carried[] = []
+  const call = async (port: number) => {
+    try {
+      return openSocket({ host: '127.0.0.1', port }, { flag: 'port' }).handle
+    } catch {
+      return undefined
+    }
+  }
   const ports = openPorts({
     ...{
-      host: '127.0.0.1',
+      sockets: { call, onOffer: () => undefined },
       parts,
       origins,
       balance: openBalance(),
