@@ -22,6 +22,8 @@ const told: Readonly<Record<string, readonly string[]>> = {
   'event.ts': ['DavitEvent'],
   'types.ts': ['App', 'Release'],
   'spec.ts': ['ContainerSpec'],
+  'service.ts': ['ServiceSpec', 'Volume'],
+  'plugin/services.ts': ['ServiceFacts'],
   'source.ts': ['Source', 'StaticBuilder', 'ImageBuilder'],
   'route.ts': ['Route', 'Certificate'],
 }
@@ -98,19 +100,22 @@ function buildersTable(): string {
   return table(['', 'takes', 'for example', 'is typed', '`run` gets'], rows)
 }
 
+/** What stands in a file of its own. */
+const parts: Readonly<Record<string, readonly [path: string, name: string]>> = {
+  plugins: ['plugin/catalogue.ts', 'Catalogue'],
+  services: ['plugin/services.ts', 'PluginServices'],
+}
+
 function membersTable(): string {
   const core = [
     ...membersOf('plugin/plugin-core.ts', 'PluginCore'),
     ...membersOf('plugin/core.ts', 'Core'),
     ...membersOf('plugin/edge-core.ts', 'EdgeCore'),
-  ].flatMap(each =>
-    each.name === 'plugins'
-      ? membersOf('plugin/catalogue.ts', 'Catalogue').map(inner => ({
-          ...inner,
-          signature: `plugins.${inner.signature}`,
-        }))
-      : [each],
-  )
+  ].flatMap(each => {
+    const [path, name] = parts[each.name] ?? []
+    if (path === undefined || name === undefined) return [each]
+    return membersOf(path, name).map(inner => ({ ...inner, signature: `${each.name}.${inner.signature}` }))
+  })
   const rows = core
     .toSorted((a, b) => topic(a).localeCompare(topic(b)))
     .map(each => [code(each.signature), saying(each)])

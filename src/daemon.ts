@@ -20,12 +20,13 @@ import { createAttempts } from './deploy/attempts.ts'
 import { createBackground } from './deploy/background.ts'
 import { mountSocket } from './deploy/mounts.ts'
 import { acceptPush } from './deploy/push.ts'
-import { createQueue } from './deploy/queue.ts'
-import { createReconciler, ensureRepositories, removeTasks } from './deploy/reconcile.ts'
+import { createQueue, createTurns } from './deploy/queue.ts'
+import { createReconciler, ensureRepositories } from './deploy/reconcile.ts'
 import { renaming } from './deploy/rename.ts'
 import { createRoutes } from './deploy/routes.ts'
 import { createSlots, usualBuilds } from './deploy/slots.ts'
 import { resume } from './deploy/steps.ts'
+import { removeTasks } from './deploy/strays.ts'
 import { upkeepJobs } from './deploy/upkeep.ts'
 import { openEngine } from './docker/dockerode.ts'
 import type { Engine } from './docker/engine.ts'
@@ -116,6 +117,7 @@ export async function serve(
       jobs: createJobs({ ...parts, operations }),
       queue: createQueue(),
       pushes: createQueue(),
+      services: createTurns(),
       slots: createSlots(() => Number(store.properties.get('builds', undefined, 'parallel') ?? usualBuilds)),
       attempts: createAttempts({ store, folder: join(settings.data, 'builds'), log }),
       plugins: createPlugins(() => rooms),
@@ -176,7 +178,7 @@ async function open(core: Core, rooms: Rooms): Promise<void> {
   local.close()
   mounts.close()
   await ssh.close({ graceMs })
-  await rooms.queue.idle()
+  await Promise.all([rooms.queue.idle(), rooms.services.idle()])
   await rooms.roster.close()
   await Promise.race([rooms.background.idle(), pause(graceMs, undefined, { ref: false })])
 }

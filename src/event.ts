@@ -38,7 +38,7 @@ export const eventKinds = [
   'config-changed',
   /** `data.hostnames`. */
   'domains-changed',
-  /** A container keeps ending. `data.container`, `data.exit`. */
+  /** A container keeps ending. `data.container`, `data.exit`; of a service `data.plugin` and `data.service` too. */
   'crash-loop',
   /** A disk is nearly full. `data.folder`, `data.free` in bytes. */
   'disk-low',

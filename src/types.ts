@@ -151,7 +151,9 @@ export interface Container {
   readonly state: ContainerState
 }
 
-// Sources and builds stand in source.ts, traffic in route.ts, how a container runs in spec.ts.
+// Sources and builds stand in source.ts, traffic in route.ts, how a container runs in spec.ts, services in service.ts.
+
+// Sources and builds stand in source.ts, traffic in route.ts, how a container runs in spec.ts, services in service.ts.
 
 export type {
   Addresses,
@@ -166,6 +168,7 @@ export type {
   RoutePort,
   Upstream,
 } from './route.ts'
+export type { Service, ServiceSpec, ServiceState, Volume } from './service.ts'
 export type { Builder, ImageBuilder, Source, StaticBuilder } from './source.ts'
 export type { ContainerSpec } from './spec.ts'
 

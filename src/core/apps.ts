@@ -3,6 +3,7 @@ import { respread } from '../deploy/deploy.ts'
 import { imageTag, removeUntagged } from '../deploy/image.ts'
 import { refuseMoved, renaming } from '../deploy/rename.ts'
 import { retire } from '../deploy/retire.ts'
+import { leaveNetwork } from '../deploy/service.ts'
 import { removeSites } from '../deploy/site.ts'
 import { appMissing, Cancelled, nameTaken } from '../errors.ts'
 import type { Core } from '../plugin/core.ts'
@@ -143,7 +144,10 @@ async function destroyRest(app: App, rooms: Rooms): Promise<void> {
   await Promise.all(infos.map(each => engine.remove(each.name)))
   crashAt('destroy:containers', rooms.settings)
   const network = store.networks.of(app.name)
-  if (network) await engine.removeNetwork(network.name)
+  if (network) {
+    await leaveNetwork(app.name, rooms)
+    await engine.removeNetwork(network.name)
+  }
   for (const image of await engine.images(instanceLabels(rooms))) {
     for (const tag of image.tags.filter(each => each.startsWith(imageTag(app.name, '', rooms))))
       await engine.removeImage(tag)

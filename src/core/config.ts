@@ -21,7 +21,8 @@ export function createConfig(rooms: Rooms, owner: string): Core['config'] {
   }
 }
 
-function provide(
+/** UserErrors `bad-key`, `config-owned`, `value-too-long`. */
+export function provide(
   app: AppName,
   values: Parameters<Core['config']['provide']>[1],
   { owner, rooms }: { owner: string; rooms: Rooms },

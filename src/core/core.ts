@@ -21,6 +21,7 @@ import { createReleases } from './releases.ts'
 import { createRepository } from './repository.ts'
 import type { Rooms } from './rooms.ts'
 import { createRoutesView } from './routes.ts'
+import { createServices } from './services.ts'
 import { execIn, runTask } from './tasks.ts'
 import { createTraffic } from './traffic.ts'
 import { runWork } from './work.ts'
@@ -71,6 +72,7 @@ export function createCore(version: string, rooms: Rooms, owner = 'davit'): Core
       work: (work, io) => runWork(work, io, rooms),
     },
     networks: createNetworks(rooms),
+    services: createServices(rooms, owner),
     folder(name) {
       const path = join(rooms.settings.data, name)
       mkdirSync(path, { recursive: true, mode: 0o711 })

@@ -126,6 +126,13 @@ async function uninstall(name: string, call: Call, rooms: Rooms): Promise<void> 
       `${name} cannot be uninstalled: ${apps.join(', ')} ${apps.length === 1 ? 'depends' : 'depend'} on it.`,
       'Take it out of use there first.',
     )
+  const services = store.services.list().filter(each => each.plugin === name)
+  if (services.length > 0)
+    throw new UserError(
+      'plugin-depended',
+      `${name} cannot be uninstalled: it runs ${services.map(each => each.name).join(', ')}.`,
+      'Destroy what it runs first.',
+    )
   const { commit } = installedOf(name, rooms)
   const old = roster.find(name)
   store.plugins.remove(name)

@@ -1,7 +1,7 @@
 import type { Jobs } from '../clock/jobs.ts'
 import type { Attempts } from '../deploy/attempts.ts'
 import type { Background } from '../deploy/background.ts'
-import type { Queue } from '../deploy/queue.ts'
+import type { Queue, Turns } from '../deploy/queue.ts'
 import type { Routes } from '../deploy/routes.ts'
 import type { Slots } from '../deploy/slots.ts'
 import type { ContainerInfo, Engine } from '../docker/engine.ts'
@@ -14,7 +14,7 @@ import type { Driver } from '../plugin/driver.ts'
 import type { Roster } from '../plugin/roster.ts'
 import type { Settings } from '../settings.ts'
 import type { Store } from '../store/store.ts'
-import type { AppName, Call, Identity, Out } from '../types.ts'
+import type { AppName, Call, Identity, Out, Service } from '../types.ts'
 import type { Events } from './events.ts'
 import type { Operations } from './operations.ts'
 
@@ -41,6 +41,8 @@ export interface Rooms extends Cellar {
   readonly queue: Queue
   /** Pushes to an app, from the verdict until git has taken their refs. Whoever waits in both asks here first. */
   readonly pushes: Queue
+  /** Changes of services, by `PLUGIN NAME`. Whoever waits for an app too asks there first. */
+  readonly services: Turns<string>
   readonly slots: Slots
   readonly attempts: Attempts
   readonly routes: Routes
@@ -58,6 +60,13 @@ export function instanceLabels({ settings }: Pick<Rooms, 'settings'>): Record<st
 
 export function appLabels(rooms: Pick<Rooms, 'settings'>, app: string): Record<string, string> {
   return { ...instanceLabels(rooms), 'com.davit.app': app }
+}
+
+export function serviceLabels(
+  { plugin, name }: Service,
+  rooms: Pick<Rooms, 'settings'>,
+): Record<string, string> {
+  return { ...instanceLabels(rooms), 'com.davit.plugin': plugin, 'com.davit.service': name }
 }
 
 /**

@@ -64,12 +64,20 @@ async function buildImage(
   })
 }
 
-/** A stack that is not there would send the engine to a registry, which says nothing that helps. */
-async function checkStacks({ dockerfile }: ImageBuilder, { engine }: Rooms): Promise<void> {
+/** A stack that is not there would send the engine to a registry, which says nothing that helps. Answers the ids of those that are. */
+export async function checkStacks(
+  { dockerfile }: Pick<ImageBuilder, 'dockerfile'>,
+  { engine }: Rooms,
+): Promise<readonly string[]> {
+  const ids: string[] = []
   for (const [, stack] of dockerfile.matchAll(
     /^\s*FROM\s+(?:--\S+\s+)*(davit\/stack-[a-z0-9-]+)(?::latest)?\s*(?:AS\s+\S+\s*)?$/gim,
   )) {
-    if (await engine.image(stack!)) continue
+    const there = await engine.image(stack!)
+    if (there) {
+      ids.push(there.id)
+      continue
+    }
     const name = stack!.slice('davit/stack-'.length)
     throw new UserError(
       'stack-missing',
@@ -77,6 +85,7 @@ async function checkStacks({ dockerfile }: ImageBuilder, { engine }: Rooms): Pro
       `Make it on the host, as root: scripts/stack ${name}`,
     )
   }
+  return ids
 }
 
 function noBuilder(): UserError {

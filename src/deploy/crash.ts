@@ -42,6 +42,16 @@ export const crashPoints = [
   'plugin:admitted',
   'plugin:recorded',
   'plugin:removed',
+  'service:recorded',
+  'service:started',
+  'service:ready',
+  'service:changing',
+  'service:changed',
+  'service:linked',
+  'service:left',
+  'service:stopping',
+  'service:retired',
+  'service:removed',
 ] as const
 
 export type CrashPoint = (typeof crashPoints)[number]

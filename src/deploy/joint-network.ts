@@ -2,7 +2,7 @@ import { instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { NewContainer } from '../docker/engine.ts'
 import { UserError } from '../errors.ts'
 import type { ContainerSpec } from '../types.ts'
-import { occupied, poolOut } from './network.ts'
+import { occupied, poolOut, recordedSubnets } from './network.ts'
 import { freeSubnet, gatewayOf } from './subnet.ts'
 
 /** Networks that several apps join, beside the one that each has for itself. The label holds the name that people gave. */
@@ -35,7 +35,7 @@ async function makeShared(name: string, rooms: Rooms): Promise<void> {
   const { settings, store, engine } = rooms
   const refused: string[] = []
   for (;;) {
-    const taken = [...refused, ...(await occupied(rooms)), ...store.networks.list().map(each => each.subnet)]
+    const taken = [...refused, ...(await occupied(rooms)), ...recordedSubnets(store)]
     const subnet = freeSubnet(settings.pool, taken)
     if (!subnet) throw poolOut(rooms)
     try {
@@ -66,7 +66,7 @@ export function sharedIn({ networks = {} }: ContainerSpec): readonly string[] {
 export function joinsOf({ networks = {} }: ContainerSpec, rooms: Rooms): Pick<NewContainer, 'joins'> {
   const joins = Object.entries(networks).map(([name, { aliases }]) => [
     engineName(name, rooms),
-    Object.keys(aliases),
+    { aliases: Object.keys(aliases) },
   ])
   return { joins: Object.fromEntries(joins) }
 }

@@ -1,6 +1,7 @@
 import type { Rooms } from '../core/rooms.ts'
 import type { ContainerInfo } from '../docker/engine.ts'
-import type { Container } from '../types.ts'
+import type { Container, Service } from '../types.ts'
+import { titleOf } from './service.ts'
 
 /** Containers that end again and again, by name. */
 export interface Loops {
@@ -58,5 +59,21 @@ export function tellLoop(
     app,
     text: `${process}.${index} of ${app} ends again and again. What it says: logs ${app} -p ${process}`,
     data: { container: name, ...(exitCode === null ? {} : { exit: exitCode }) },
+  })
+}
+
+export function tellServiceLoop(
+  service: Service,
+  { name, exitCode }: ContainerInfo,
+  { events }: Pick<Rooms, 'events'>,
+): void {
+  events.tell({
+    kind: 'crash-loop',
+    level: 'error',
+    text: `${titleOf(service)} ends again and again.`,
+    data: {
+      ...{ plugin: service.plugin, service: service.name, container: name },
+      ...(exitCode === null ? {} : { exit: exitCode }),
+    },
   })
 }

@@ -37,6 +37,11 @@ async function make({ app, name, subnet }: Network, rooms: Rooms): Promise<void>
   })
 }
 
+/** Subnets that are recorded for apps and services, there or not. */
+export function recordedSubnets({ networks, services }: Rooms['store']): string[] {
+  return [...networks.list(), ...services.list()].map(each => each.subnet)
+}
+
 /** Subnets that are in use on the engine, and blocks that the host has routes to. */
 export async function occupied({ engine }: Rooms): Promise<string[]> {
   const [networks, routes] = await Promise.all([engine.networks(), readFile('/proc/net/route', 'utf8')])
@@ -45,7 +50,7 @@ export async function occupied({ engine }: Rooms): Promise<string[]> {
 
 /** Chosen and recorded without a pause between, so that two apps never choose the same. */
 function reserve(app: AppName, taken: readonly string[], { settings, store }: Rooms): Network {
-  const subnet = freeSubnet(settings.pool, [...taken, ...store.networks.list().map(each => each.subnet)])
+  const subnet = freeSubnet(settings.pool, [...taken, ...recordedSubnets(store)])
   if (!subnet) {
     throw poolOut({ settings })
   }

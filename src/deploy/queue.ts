@@ -2,41 +2,54 @@ import { Cancelled, UserError } from '../errors.ts'
 import { asChange, changeAround } from '../plugin/trail.ts'
 import type { AppName, Call } from '../types.ts'
 
-/** One change per app at a time; a second one waits and says for whom. Different apps go side by side. */
-export interface Queue {
-  /**
-   * `what` is said to those who wait: "ann's push". Throws Cancelled when the call ends while it waits, and UserError `inside-change` where
-   * a plugin's handler that takes part in a change asks for another one: it might wait for itself.
-   */
-  exclusive<T>(app: AppName, what: string, call: Call, work: () => Promise<T>): Promise<T>
-  /** Whether a change of the app is under way. */
-  busy(app: AppName): boolean
+/** One at a time of each name; a second one waits and says for whom. Different names go side by side. */
+export interface Turns<Name extends string> {
+  /** `what` is said to those who wait: "ann's push". Throws Cancelled when the call ends while it waits. */
+  exclusive<T>(name: Name, what: string, call: Call, work: () => Promise<T>): Promise<T>
+  /** Whether one of the name is under way. */
+  busy(name: Name): boolean
   /** Settles when nothing is under way. */
   idle(): Promise<void>
 }
 
+/**
+ * Changes of apps. UserError `inside-change` where a plugin's handler that takes part in a change asks for another one: it might wait for
+ * itself.
+ */
+export type Queue = Turns<AppName>
+
 export function createQueue(): Queue {
-  const tails = new Map<AppName, { what: string; done: Promise<void> }>()
+  const turns = createTurns<AppName>()
   return {
+    ...turns,
     async exclusive(app, what, call, work) {
       refuseInside(what)
-      const before = tails.get(app)
+      return turns.exclusive(app, what, call, () => asChange(app, work))
+    },
+  }
+}
+
+export function createTurns<Name extends string>(): Turns<Name> {
+  const tails = new Map<Name, { what: string; done: Promise<void> }>()
+  return {
+    async exclusive(name, what, call, work) {
+      const before = tails.get(name)
       const mine = Promise.withResolvers<void>()
       const done = Promise.all([before?.done, mine.promise]).then(() => undefined)
       const entry = { what, done }
-      tails.set(app, entry)
-      void done.then(() => tails.get(app) === entry && tails.delete(app))
+      tails.set(name, entry)
+      void done.then(() => tails.get(name) === entry && tails.delete(name))
       try {
         if (before) {
           call.out.detail(`Waiting for ${before.what} to end`)
           await orCancelled(before.done, call.signal)
         }
-        return await asChange(app, work)
+        return await work()
       } finally {
         mine.resolve()
       }
     },
-    busy: app => tails.has(app),
+    busy: name => tails.has(name),
     async idle() {
       await Promise.all([...tails.values()].map(each => each.done))
     },

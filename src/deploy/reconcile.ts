@@ -5,13 +5,15 @@ import { instanceLabels, type Rooms } from '../core/rooms.ts'
 import type { ContainerInfo } from '../docker/engine.ts'
 import type { App, Container } from '../types.ts'
 import { isStopped } from './deploy.ts'
-import { ensureShared, sharedIn, sharedLabel } from './joint-network.ts'
+import { ensureShared, sharedIn } from './joint-network.ts'
 import { createLoops, type Loops, tellLoop } from './loops.ts'
 import { ensureNetwork } from './network.ts'
 import { createPauses, type Pauses } from './pauses.ts'
 import { engineForm } from './rollout.ts'
 import { createRounds } from './rounds.ts'
+import { bringBackServices, finishServices } from './service-rounds.ts'
 import { resume } from './steps.ts'
+import { removeUnknown, removeUnknownNetworks } from './strays.ts'
 
 /** Makes the engine as the store says, from the recorded specs and without calling hooks. */
 export interface Reconciler {
@@ -27,14 +29,22 @@ export function createReconciler(rooms: Rooms): Reconciler {
   const { signal } = rooms
   const pauses = createPauses()
   const loops = createLoops()
+  const ofServices = { pauses: createPauses(), loops: createLoops() }
   // What visitors wait for does not wait for the rest, which takes its time.
   const apps = createRounds(() => quietly(() => bringBackAll({ pauses, loops }, rooms), rooms), {
     longestMs: everyMs,
     next: pauses.next,
     signal,
   })
+  // Apps need them, but neither waits for the other.
+  const services = createRounds(() => quietly(() => bringBackServices(ofServices, rooms), rooms), {
+    longestMs: everyMs,
+    next: ofServices.pauses.next,
+    signal,
+  })
   const rest = createRounds(() => quietly(() => tidyUp(rooms), rooms), { longestMs: everyMs, signal })
   const now = () => {
+    services.now()
     apps.now()
     rest.now()
   }
@@ -42,7 +52,7 @@ export function createReconciler(rooms: Rooms): Reconciler {
   const hear = async () => {
     for await (const event of rooms.engine.events({ labels: instanceLabels(rooms), signal: rooms.signal })) {
       // An engine that was away took its containers with it, however often: none of them is to blame.
-      if (event.kind === 'reconnected') pauses.forgetAll()
+      if (event.kind === 'reconnected') for (const each of [pauses, ofServices.pauses]) each.forgetAll()
       if (event.kind === 'reconnected' || telling.has(event.action)) now()
     }
   }
@@ -80,9 +90,13 @@ async function tidyUp(rooms: Rooms): Promise<boolean> {
   await resume(rooms)
   await removeUnknown(rooms)
   await removeUnknownNetworks(rooms)
-  return eachApp(rooms, async app => {
-    if (app.retired && !rooms.queue.busy(app.name)) await finishDestroy(app, rooms)
-  })
+  const [services, apps] = await Promise.all([
+    finishServices(rooms),
+    eachApp(rooms, async app => {
+      if (app.retired && !rooms.queue.busy(app.name)) await finishDestroy(app, rooms)
+    }),
+  ])
+  return services && apps
 }
 
 interface Memory {
@@ -214,37 +228,4 @@ async function startsAsItIs(
     log.warn({ err, container: name }, 'a container does not start as it is; it is made anew')
     return false
   }
-}
-
-/** Containers of ours that no row names, and no task: left by something that was killed. */
-async function removeUnknown(rooms: Rooms): Promise<void> {
-  const infos = await rooms.engine.containers(instanceLabels(rooms))
-  const known = new Set(rooms.store.containers.list().map(each => each.name))
-  const left = infos.filter(each => !known.has(each.name) && !each.labels['com.davit.task'])
-  for (const each of left) {
-    rooms.log.warn({ container: each.name }, 'removing a container that nothing wants')
-    await rooms.engine.remove(each.name)
-  }
-}
-
-/** Networks of ours that no row names: made, and then their making was said to have failed. */
-async function removeUnknownNetworks(rooms: Rooms): Promise<void> {
-  const networks = await rooms.engine.networks()
-  const known = new Set(rooms.store.networks.list().map(each => each.name))
-  const ours = networks.filter(each => each.labels['com.davit.instance'] === rooms.settings.instance)
-  const stray = ours.filter(each => !known.has(each.name) && each.labels[sharedLabel] === undefined)
-  for (const { name } of stray) {
-    await rooms.engine
-      .removeNetwork(name)
-      .then(() => rooms.log.warn({ network: name }, 'removed a network that nothing wants'))
-      .catch((err: unknown) =>
-        rooms.log.warn({ err, network: name }, 'a network that nothing wants stays for now'),
-      )
-  }
-}
-
-/** Tasks of a daemon that is gone: nobody is at their other end. Called once, at the start. */
-export async function removeTasks(rooms: Rooms): Promise<void> {
-  const infos = await rooms.engine.containers(instanceLabels(rooms))
-  for (const each of infos.filter(info => info.labels['com.davit.task'])) await rooms.engine.remove(each.name)
 }

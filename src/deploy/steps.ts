@@ -82,6 +82,7 @@ export async function undo(step: Step, failure: string, rooms: Rooms): Promise<v
 async function removeUnusedNetwork({ app }: Step, rooms: Rooms): Promise<void> {
   const network = rooms.store.networks.of(app)
   if (!network || rooms.store.containers.of(app).length > 0) return
+  if (rooms.store.services.links().some(each => each.app === app)) return
   if ((await containersOf(app, rooms)).length > 0) return
   await rooms.engine.removeNetwork(network.name)
   rooms.store.networks.remove(app)

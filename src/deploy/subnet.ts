@@ -29,6 +29,11 @@ export function gatewayOf(subnet: string): string {
   return dotted(parseBlock(subnet)!.first + 1)
 }
 
+/** The address of who is alone in it. */
+export function onlyAddress(subnet: string): string {
+  return dotted(parseBlock(subnet)!.first + 2)
+}
+
 /**
  * Destinations in the kernel's table (/proc/net/route: hexadecimal, little endian), but for the default route. Tunnels write that one
  * in parts (0.0.0.0/1 and 128.0.0.0/1), so nothing wider than the widest private network counts.

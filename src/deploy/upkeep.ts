@@ -1,4 +1,5 @@
 import { containersOf, instanceLabels, type Rooms } from '../core/rooms.ts'
+import { removeUnusedImages } from '../core/service-streams.ts'
 import type { Job } from '../plugin/define.ts'
 import type { Upkeep } from '../plugin/terms.ts'
 import type { AppName } from '../types.ts'
@@ -46,8 +47,9 @@ export async function upkeep(rooms: Rooms): Promise<Upkeep> {
     each => !rooms.queue.busy(each.labels['com.davit.app'] as AppName),
   )
   const untagged = await removeUntagged(idle, rooms)
+  const unused = await removeUnusedImages(rooms)
   return {
-    images: done.reduce((sum, each) => sum + each.images, untagged),
+    images: done.reduce((sum, each) => sum + each.images, untagged + unused),
     cacheBytes: await upkeepOfCache(rooms),
     busy: done.flatMap(each => each.busy),
     failed: done.flatMap(each => each.failed),

@@ -6,6 +6,7 @@ import { type Api, answered, path } from './api.ts'
 import { bodyOf, restartPolicy } from './body.ts'
 import type { ContainerInfo, Labels, NewContainer } from './engine.ts'
 import { filters, inspectAll } from './filters.ts'
+import { connect } from './networks.ts'
 
 /** UserError `image-missing`, `mount-missing`. */
 export async function create(api: Api, container: NewContainer): Promise<string> {
@@ -25,14 +26,12 @@ export async function create(api: Api, container: NewContainer): Promise<string>
 
 /** The engine takes one network along with the container; the others before it starts. */
 async function join(api: Api, { name, joins = {} }: NewContainer): Promise<void> {
-  for (const [network, aliases] of Object.entries(joins)) {
-    const body = { Container: name, EndpointConfig: { Aliases: aliases } }
+  for (const [network, joined] of Object.entries(joins)) {
     try {
-      await api.ask('POST', path`/networks/${network}/connect`, { body })
-    } catch (cause) {
+      await connect(api, name, network, joined)
+    } catch (error) {
       await remove(api, name)
-      if (!answered(cause, 404)) throw cause
-      throw new UserError('network-missing', `Network ${network} is not on this host.`, undefined, { cause })
+      throw error
     }
   }
 }

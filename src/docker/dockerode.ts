@@ -45,6 +45,8 @@ export async function openEngine({
     networks: () => networks.networks(api),
     ensureNetwork: network => networks.ensureNetwork(api, { ...network, labels: own(network.labels) }),
     removeNetwork: name => networks.removeNetwork(api, name),
+    connect: (name, network, joined) => networks.connect(api, name, network, joined),
+    disconnect: (name, network) => networks.disconnect(api, name, network),
 
     copyOut: (name, file, options) => containers.copyOut(api, name, file, options),
     create: container => containers.create(api, { ...container, labels: own(container.labels) }),

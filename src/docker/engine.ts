@@ -12,6 +12,10 @@ export interface Engine {
   ensureNetwork(network: { name: string; subnet: string; gateway: string; labels: Labels }): Promise<void>
   /** Gone already is fine. */
   removeNetwork(name: string): Promise<void>
+  /** A container, running or not, joins a network. UserErrors `network-missing`, `address-taken`. */
+  connect(name: string, network: string, joined: Joined): Promise<void>
+  /** It leaves. Either gone already is fine. */
+  disconnect(name: string, network: string): Promise<void>
 
   /** Creates without starting. Answers the engine's id. UserError `image-missing`, `mount-missing`, `network-missing`. */
   create(container: NewContainer): Promise<string>
@@ -74,13 +78,21 @@ export interface NewContainer {
   /** None: it reaches nothing. */
   readonly network: string | undefined
   readonly address: string | undefined
-  /** Further networks, with the names it has there. */
-  readonly joins?: Readonly<Record<string, readonly string[]>>
+  /** Further networks. */
+  readonly joins?: Readonly<Record<string, Joined>>
   readonly hostname?: string
   /** Restart on failure, by the engine; tasks do not. */
   readonly restart: boolean
   /** stdin kept open, and a pty when `tty`. For tasks that a person talks to. */
   readonly interactive?: { readonly tty: boolean }
+}
+
+/** How a container is found in a network. */
+export interface Joined {
+  /** Names that it has there. */
+  readonly aliases: readonly string[]
+  /** As the engine likes, unless told. */
+  readonly address?: string
 }
 
 export interface ContainerInfo {

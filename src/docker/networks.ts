@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts'
 import { type Api, answered, path } from './api.ts'
-import type { Labels, NetworkInfo } from './engine.ts'
+import type { Joined, Labels, NetworkInfo } from './engine.ts'
 
 interface RawNetwork {
   readonly Name: string
@@ -47,6 +47,35 @@ export async function removeNetwork(api: Api, name: string): Promise<void> {
     await api.ask('DELETE', path`/networks/${name}`, { idempotent: true })
   } catch (error) {
     if (!answered(error, 404)) throw error
+  }
+}
+
+export async function connect(
+  api: Api,
+  name: string,
+  network: string,
+  { aliases, address }: Joined,
+): Promise<void> {
+  const place = address === undefined ? {} : { IPAMConfig: { IPv4Address: address } }
+  const body = { Container: name, EndpointConfig: { Aliases: aliases, ...place } }
+  try {
+    await api.ask('POST', path`/networks/${network}/connect`, { body })
+  } catch (cause) {
+    if (answered(cause, 404))
+      throw new UserError('network-missing', `Network ${network} is not on this host.`, undefined, { cause })
+    if (cause instanceof Error && /address already in use/i.test(cause.message))
+      throw new UserError('address-taken', `The address ${address} is in use.`, undefined, { cause })
+    throw cause
+  }
+}
+
+export async function disconnect(api: Api, name: string, network: string): Promise<void> {
+  const body = { Container: name, Force: true }
+  try {
+    await api.ask('POST', path`/networks/${network}/disconnect`, { body, idempotent: true })
+  } catch (error) {
+    const isOut = error instanceof Error && /is not connected to/i.test(error.message)
+    if (!answered(error, 404) && !isOut) throw error
   }
 }
 

@@ -1,6 +1,6 @@
 import { appMissing, UserError } from '../errors.ts'
 import type { AppName, Hostname } from '../types.ts'
-import { isAppName, readAppName, readHostname } from './names.ts'
+import { isAppName, readAppName, readHostname, readServiceName } from './names.ts'
 
 /**
  * One thing a command takes: where it stands on the line, how it is shown in usage, how its text is read.
@@ -47,6 +47,11 @@ export function appName(): Argument<AppName> {
 /** A name for an app to be. */
 export function newAppName(label = 'APP'): Argument<AppName> {
   return one(label, 'Lower-case letters, digits, dashes and dots', readAppName)
+}
+
+/** The name of something that a plugin runs for apps. */
+export function serviceName(label = 'SERVICE'): Argument<string> {
+  return one(label, 'Letters, digits, - and _', readServiceName)
 }
 
 /** A positional hostname, `*.` in front or not. */

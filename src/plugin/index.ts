@@ -39,4 +39,12 @@ export type { FilesMount, HandledMount, Mount, MountAnswer, MountRequest } from 
 export { isProcessName, readAppName, readConfigKey, readHostname } from './names.ts'
 export { readNetworks } from './networks.ts'
 export { defineReport, defineSet, type Property, type Topic } from './property.ts'
+export type {
+  LinkOptions,
+  PluginServices,
+  Recipe,
+  ServiceFacts,
+  ServiceLogsOptions,
+  ServiceStatus,
+} from './services.ts'
 export type * from './terms.ts'

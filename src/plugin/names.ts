@@ -8,6 +8,7 @@ import type { AppName, Hostname } from '../types.ts'
 const app = /^[a-z0-9]+(?:(?:\.|-+)[a-z0-9]+)*$/
 const label = /^(?!-)[a-z0-9_-]{1,63}(?<!-)$/
 const configKey = /^[A-Za-z_][A-Za-z0-9_]*$/
+const service = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$/
 const process = /^[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})$/
 
 /** Kinds of services: their names address services, so no app may have them. */
@@ -54,6 +55,16 @@ export function readHostname(text: string): Hostname {
   if (!good || !/[a-z]/.test(labels.at(-1)!))
     throw new UserError('bad-domain', `${text} is invalid. exiting...`)
   return `${wildcard ? '*.' : ''}${ascii}` as Hostname
+}
+
+/** Letters, digits, `-` and `_`; `db`. Throws UserError `bad-name`. */
+export function readServiceName(text: string): string {
+  if (service.test(text)) return text
+  throw new UserError(
+    'bad-name',
+    `${JSON.stringify(text)} cannot be a service's name.`,
+    'Names are letters, digits, dashes and underscores, a letter or digit first, at most 40 characters.',
+  )
 }
 
 /** Throws UserError `bad-key`. Shell identifiers, as Dokku and POSIX have them. */

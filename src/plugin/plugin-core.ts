@@ -2,6 +2,7 @@ import type { Told } from '../event.ts'
 import type { Letter, MailServer } from '../mail.ts'
 import type { OutboundAnswer, OutboundRequest } from '../request.ts'
 import type { AppName, Call } from '../types.ts'
+import type { PluginServices } from './services.ts'
 import type { JobInfo } from './terms.ts'
 
 /** What is there for plugins above all. Each has a core of its own, which knows who asks. */
@@ -16,6 +17,7 @@ export interface PluginCore {
     /** This plugin's `jobs` are others than before: they are asked for again. */
     changed(): void
   }
+  readonly services: PluginServices
   /** A folder of the plugin's own that the proxy reads: what its `mounts` of files lie in. */
   served(): string
   readonly outbound: {

@@ -100,4 +100,29 @@ export const migrations: readonly string[] = [
   ALTER TABLE kv_new RENAME TO kv;
   CREATE UNIQUE INDEX kv_places ON kv (coalesce(app, 0), plugin, key);
   `,
+  `
+  CREATE TABLE services (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    plugin TEXT NOT NULL CHECK (${readable('plugin', { max: 128 })}),
+    name TEXT NOT NULL CHECK (${readable('name', { max: 63 })}),
+    host TEXT NOT NULL UNIQUE CHECK (${readable('host', { max: 63 })}),
+    state TEXT NOT NULL CHECK (state IN ('making', 'wanted', 'changing', 'stopped', 'retired')),
+    subnet TEXT NOT NULL UNIQUE,
+    spec BLOB NOT NULL,
+    before BLOB,
+    created_at INTEGER NOT NULL,
+    UNIQUE (plugin, name)
+  ) STRICT;
+
+  -- A link goes with its app, and with its service.
+  CREATE TABLE service_links (
+    service INTEGER NOT NULL REFERENCES services ON DELETE CASCADE,
+    app INTEGER NOT NULL REFERENCES apps ON DELETE CASCADE,
+    address TEXT NOT NULL UNIQUE,
+    keys TEXT NOT NULL,
+    left_at INTEGER,
+    PRIMARY KEY (service, app)
+  ) STRICT;
+  CREATE INDEX links_of_app ON service_links (app);
+  `,
 ]

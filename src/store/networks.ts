@@ -15,6 +15,7 @@ export function openNetworks({ prepare, transaction, findApp, getApp }: Ground):
   const remove = prepare<[number | null]>('DELETE FROM networks WHERE app = ?')
   const oldest = prepare<[number], { address: string }>(
     `SELECT address FROM addresses WHERE app = ? AND address NOT IN (SELECT address FROM containers)
+       AND address NOT IN (SELECT address FROM service_links)
      ORDER BY used, host LIMIT 1`,
   )
   const use = prepare<[{ app: number; address: string }]>(

@@ -23,6 +23,7 @@ import { openNetworks } from './networks.ts'
 import { openPlugins } from './plugins.ts'
 import { openProperties } from './properties.ts'
 import { openReleases } from './releases.ts'
+import { openServices } from './services.ts'
 import { openSteps } from './steps.ts'
 import type { Store } from './store.ts'
 
@@ -59,6 +60,7 @@ export function openStore({ file, keyFile, now = () => new Date() }: StoreOption
       jobs: openJobs(ground),
       plugins: openPlugins(ground),
       dependencies: openDependencies(ground),
+      services: openServices(ground),
       transaction: ground.transaction,
       close: () => void db.close(),
     }

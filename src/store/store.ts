@@ -21,6 +21,7 @@ import type { Dependencies } from './dependencies.ts'
 import type { JobRecords } from './jobs.ts'
 import type { PluginValues } from './kv.ts'
 import type { PluginRecords } from './plugins.ts'
+import type { Services } from './services.ts'
 
 /** What is kept, one part a table. All calls are synchronous; each single call is atomic. */
 export interface Store {
@@ -41,6 +42,7 @@ export interface Store {
   readonly jobs: JobRecords
   readonly plugins: PluginRecords
   readonly dependencies: Dependencies
+  readonly services: Services
   /** BEGIN IMMEDIATE … COMMIT; a throw rolls everything back. Nests as savepoints. No `await` inside. */
   transaction<T>(work: () => T): T
   close(): void
@@ -170,7 +172,7 @@ export interface Networks {
   add(network: Network): void
   remove(app: AppName): void
   /**
-   * An address of the app's network that no container row holds: never used before, else least recently used, where the end
+   * An address of the app's network that no container row and no link to a service holds: never used before, else least recently used, where the end
    * of a container's row counts as use.
    * Marks it as used now, so that two callers never get the same one twice in a row. UserError `addresses-out` when all are held.
    */

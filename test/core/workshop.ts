@@ -12,7 +12,7 @@ import { createPlugins } from '../../src/core/plugins.ts'
 import type { Cellar, Rooms } from '../../src/core/rooms.ts'
 import { createAttempts } from '../../src/deploy/attempts.ts'
 import { createBackground } from '../../src/deploy/background.ts'
-import { createQueue } from '../../src/deploy/queue.ts'
+import { createQueue, createTurns } from '../../src/deploy/queue.ts'
 import { createRoutes } from '../../src/deploy/routes.ts'
 import { createSlots } from '../../src/deploy/slots.ts'
 import type { Engine } from '../../src/docker/engine.ts'
@@ -108,6 +108,7 @@ export function workshop(
     jobs: createJobs({ ...parts, operations }),
     queue: createQueue(),
     pushes: createQueue(),
+    services: createTurns(),
     slots: createSlots(() => 2),
     attempts: createAttempts({ store, folder: join(dir, 'builds'), log }),
     plugins: createPlugins(() => rooms),

@@ -209,6 +209,26 @@ t.test('a network is made once, and never over another', async t => {
   await t.rejects(engine.ensureNetwork(elsewhere), { code: 'network-taken' })
 })
 
+t.test('a container joins another network at its address, whether it runs or not, and leaves it', async t => {
+  const other = { name: `${instance}-other`, subnet: `${address(0).replace(/^10\.214/, '10.213')}/26` }
+  const at = (host: number) => address(host).replace(/^10\.214/, '10.213')
+  await engine.ensureNetwork({ ...other, gateway: at(1), labels: {} })
+  for (const name of [await run(['sleep', '60']), await run(['true'])]) {
+    await engine.connect(name, other.name, { aliases: ['other'], address: at(9) })
+    t.match(await engine.inspect(name), { addresses: { [other.name]: at(9) } })
+    await engine.disconnect(name, other.name)
+    await engine.disconnect(name, other.name)
+    t.notOk(Object.hasOwn((await engine.inspect(name))!.addresses, other.name))
+  }
+  const [one, two] = [await run(['sleep', '60']), await run(['sleep', '60'])]
+  await engine.connect(one!, other.name, { aliases: [], address: at(9) })
+  await t.rejects(engine.connect(two!, other.name, { aliases: [], address: at(9) }), {
+    code: 'address-taken',
+  })
+  await t.rejects(engine.connect(one!, `${instance}-none`, { aliases: [] }), { code: 'network-missing' })
+  await engine.disconnect('no-such-container', other.name)
+})
+
 t.test('an image tells its ports and command, gets a tag and loses it', async t => {
   const info = (await engine.image(image))!
   t.match(info, { tags: [image], ports: [443, 8080], command: ['sleep', '60'], entrypoint: [] })

@@ -121,9 +121,9 @@ export function pointsOfPush(half: keyof typeof kindsOfPush): readonly CrashPoin
   return crashPoints.filter(each => kindsOfPush[half].includes(kindOf(each)))
 }
 
-/** Of changes of their own. Plugins change no app: see plugins.test. */
+/** Of changes of their own. Plugins and services change no app: see plugins.test and services.test. */
 export const otherPoints = crashPoints.filter(
-  each => ![...Object.values(kindsOfPush).flat(), 'plugin'].includes(kindOf(each)),
+  each => ![...Object.values(kindsOfPush).flat(), 'plugin', 'service'].includes(kindOf(each)),
 )
 
 export function kindOf(point: CrashPoint): string {

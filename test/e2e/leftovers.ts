@@ -46,7 +46,11 @@ async function leftovers(box: Sandbox, store: Store): Promise<string[]> {
 
 function stepsLeft(store: Store): string[] {
   const retired = store.apps.list().filter(each => each.retired)
+  const services = store.services.list().filter(each => each.state !== 'wanted' && each.state !== 'stopped')
+  const left = store.services.links().filter(each => each.leftAt)
   return [
+    ...services.map(each => `service ${each.name} is ${each.state}`),
+    ...left.map(each => `${each.app} has not left its service`),
     ...store.steps.list().map(each => `step ${each.kind} of ${each.app} is at ${each.phase}`),
     ...retired.map(each => `app ${each.name} is half destroyed`),
   ]
@@ -66,7 +70,8 @@ export async function missing({ engine, instance }: Sandbox, store: Store): Prom
 
 async function containersLeft(box: Sandbox, store: Store): Promise<string[]> {
   const rows = store.containers.list()
-  const there = await box.containers()
+  const services = store.services.list().map(each => `${box.instance}.${each.plugin}.${each.name}`)
+  const there = (await box.containers()).filter(each => !services.includes(each))
   return [
     ...(await missing(box, store)),
     ...rows.filter(each => each.state !== 'wanted').map(each => `container ${each.name} is ${each.state}`),
@@ -77,7 +82,8 @@ async function containersLeft(box: Sandbox, store: Store): Promise<string[]> {
 }
 
 async function networksLeft(box: Sandbox, store: Store): Promise<string[]> {
-  const rows = store.networks.list().map(each => each.name)
+  const services = store.services.list().map(each => `${box.instance}.${each.plugin}.${each.name}`)
+  const rows = [...store.networks.list().map(each => each.name), ...services]
   const there = await box.networks()
   return [
     ...there.filter(each => !rows.includes(each)).map(each => `network ${each} is nobody's`),
@@ -97,7 +103,9 @@ async function imagesLeft({ engine, instance }: Sandbox, store: Store): Promise<
   const live = apps.flatMap(app => store.releases.live(app.name) ?? []).map(tagOf)
   return [
     ...images.filter(each => each.tags.length === 0).map(each => `image ${each.id} has no name`),
-    ...tags.filter(each => !served.includes(each)).map(each => `image ${each} is of no release`),
+    ...tags
+      .filter(each => each.startsWith('davit-app/') && !served.includes(each))
+      .map(each => `image ${each} is of no release`),
     ...live.filter(each => !tags.includes(each)).map(each => `image ${each} is not there`),
   ]
 }

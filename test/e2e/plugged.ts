@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+
 import tar from 'tar-stream'
 
 import type { Checkout, Sandbox } from './sandbox.ts'
@@ -25,6 +27,12 @@ export async function greeted(box: Sandbox, app: string): Promise<Checkout> {
 }
 
 /** A path that ends with `!` is executable. */
+/** A folder as it is. */
+export async function tarOfFolder(folder: string): Promise<Buffer> {
+  const child = spawn('tar', ['-c', '-C', folder, '.'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return Buffer.concat(await Array.fromAsync(child.stdout as AsyncIterable<Buffer>))
+}
+
 export async function tarOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
   const packed = tar.pack()
   for (const [path, text] of Object.entries(files))

@@ -132,8 +132,9 @@ export async function openSandbox({
       (await engine.containers({ 'com.davit.instance': instance })).map(each => each.name).sort(),
     networks: async () =>
       (await engine.networks())
+        .filter(each => each.labels['com.davit.instance'] === instance)
         .map(each => each.name)
-        .filter(each => each.startsWith(`${instance}-`))
+        .filter(each => !each.startsWith(`${instance}_`))
         .sort(),
     images: async () =>
       (await engine.images({ 'com.davit.instance': instance })).flatMap(each => each.tags).sort(),
