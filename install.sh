@@ -322,8 +322,30 @@ start_units() {
   fi
   say 'Starting Davit'
   systemctl start "${sockets[@]}"
-  systemctl restart davit-proxy.service davit.service
+  replace_proxy "$changed" || systemctl restart davit-proxy.service
+  systemctl restart davit.service
   wanted >"$programs/.running"
+}
+
+# By the daemon that is there, which speaks to the proxy that is there: the new one comes up beside that, with its settings, and no
+# connection is refused or cut. False where the proxy is to be started anew. One that does not come up takes nobody's place.
+replace_proxy() {
+  local said
+  [[ $1 != *davit-proxy.service* ]] && [ "$(running | tail -n +2)" = "$(wanted | tail -n +2)" ] || return 1
+  systemctl is-active --quiet davit-proxy.service && systemctl is-active --quiet davit.service || return 1
+  if said=$(davit proxy:upgrade 2>&1); then
+    say "$said"
+    return 0
+  fi
+  if [[ $said == *'The proxy is the one before'* ]]; then
+    program=$(running | head -n 1)
+    switch_program
+    echo "$said" >&2
+    fail "The proxy of Davit $version does not come up. The version before serves on." \
+      'To start it anew all the same: systemctl stop davit-proxy, and run install.sh again.'
+  fi
+  say 'The proxy cannot be replaced while it serves, so it starts anew'
+  return 1
 }
 
 # Another port than the unit's own is a drop-in. True when something changed.
