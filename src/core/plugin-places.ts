@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { unpack, usualArchive } from '../deploy/unpack.ts'
 import type { Logger } from '../log.ts'
 import type { Executables } from '../plugin/executable.ts'
+import { findFence } from '../plugin/fence.ts'
 import { type Place, placesIn } from '../plugin/load.ts'
 import { findPluginUser } from '../plugin/user.ts'
 import { plainEnv, programVersion, root } from '../settings.ts'
@@ -69,8 +70,11 @@ export function executablesOf(log: Logger): Executables {
   const user = findPluginUser()
   if (!user)
     log.info('executable plugins run as the daemon itself: it cannot run them as the user davit-plugin here')
+  const fence = findFence(user, plainEnv())
+  if (!fence)
+    log.info('what programs of plugins start may outlive them: this host gives them no process namespace')
   return {
-    user,
+    ...{ user, fence },
     env: plainEnv(),
     checkout: (source, folder, signal) =>
       unpack(source.archive({ signal }), { folder, signal, others: 'skip', most: usualArchive }),

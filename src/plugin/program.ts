@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 
+import { watchFamily } from './family.ts'
+import { asUser, limited, type ProgramUser } from './fence.ts'
+
 /** How a plugin's program is run. */
 export interface Runner {
   /** Another user with fewer rights; undefined: as the daemon itself. */
-  readonly user: { readonly uid: number; readonly gid: number } | undefined
+  readonly user: ProgramUser | undefined
+  /** Words that keep all it starts together, see `findFence`; where they are not to be had its process group has to do. */
+  readonly fence?: readonly string[] | undefined
   /** Of the environment, what leads to programs and words: PATH, LANG, TZ. */
   readonly env: Readonly<Record<string, string>>
 }
@@ -35,10 +40,19 @@ const graceMs = 2_000
 /** How long output may still come, from what a program left running, when it has ended itself. */
 const lingerMs = 1_000
 
-/** Runs a program as the leader of a process group; when it has ended nothing of the group is left. Throws what `print` throws, and when it cannot be started. */
+/**
+ * Runs a program as the leader of a process group, behind the fence where there is one; when it has ended nothing of it is left. Throws what
+ * `print` throws, what it used too much of, and when it cannot be started.
+ */
 export async function runProgram(run: Run, runner: Runner): Promise<Ended> {
   const child = start(run, runner)
   const end = () => endGroup(child)
+  let tooMuch: string | undefined
+  const family = watchFamily(child.pid ?? 0, reason => {
+    tooMuch = reason
+    family.end()
+    signalGroup(child, 'SIGKILL')
+  })
   run.signal.addEventListener('abort', end, { once: true })
   if (run.signal.aborted) end()
   try {
@@ -48,23 +62,22 @@ export async function runProgram(run: Run, runner: Runner): Promise<Ended> {
       feed(child, run.input),
       print(child, run.print),
     ])
+    if (tooMuch !== undefined) throw new Error(tooMuch)
     return { exit, said }
   } finally {
     run.signal.removeEventListener('abort', end)
+    family.leave()
     signalGroup(child, 'SIGKILL')
+    family.end()
   }
 }
 
-function start({ file, args = [], folder, env }: Run, { user, env: plain }: Runner): ChildProcess {
-  const as = user
-    ? [
-        `--reuid=${user.uid}`,
-        `--regid=${user.gid}`,
-        ...['--clear-groups', '--inh-caps=-all', '--ambient-caps=-all', '--no-new-privs'],
-      ]
-    : []
-  const words = [...as, '--pdeathsig', 'KILL', '--', file, ...args]
-  return spawn('setpriv', words, {
+function start(
+  { file, args = [], folder, env }: Run,
+  { user, fence = [], env: plain }: Runner,
+): ChildProcess {
+  const [first, ...words] = [...limited(user), ...asUser(user), ...fence, file, ...args]
+  return spawn(first!, words, {
     cwd: folder,
     env: { ...plain, HOME: folder, ...env },
     detached: true,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,11 +12,12 @@ import { type Test, t } from 'tap'
 import tar from 'tar-stream'
 
 import { createDriver } from '../../src/plugin/driver.ts'
+import { findFence } from '../../src/plugin/fence.ts'
 import type { ReleaseEvent } from '../../src/plugin/hooks.ts'
 import { root } from '../../src/settings.ts'
 import type { AppName, Source } from '../../src/types.ts'
 import { calling, shop } from '../core/workshop.ts'
-import { rostered } from './rostered.ts'
+import { executables, rostered } from './rostered.ts'
 
 const app = { id: 41, name: shop, createdAt: new Date(0), retired: false }
 const released = { app, process: 'web' } as ReleaseEvent & { process: string }
@@ -154,39 +156,116 @@ t.test('one that prints without end is ended', async t => {
   await t.rejects(driver.beforeCreate({ app }, calling()), { message: /printed more than 1 MB/ })
 })
 
-t.test('one that never ends is ended with all it started, when its time is over', async t => {
-  const { driver, dir } = await plugin(
-    t,
-    {
-      'hooks/beforeCreate': sh(
-        'trap "" TERM; sleep 1000 & echo $! > child; echo $$ > pid; while :; do wait; done',
-      ),
-    },
-    { hooks: { beforeCreate: { timeoutMs: 500 } } },
-  )
-  await t.rejects(driver.beforeCreate({ app }, calling()), { message: /did not answer within 0.5 s/ })
-  for (const name of ['pid', 'child']) await gone(Number(await readFile(join(dir, name), 'utf8')))
-})
+/** With a process namespace for each program, and as it is where there is none. */
+const grounds = { fenced: executables, 'in its group alone': { ...executables, fence: undefined } }
 
-t.test('a cancel ends it', async t => {
-  const { driver, dir } = await plugin(t, { 'hooks/beforeCreate': sh('echo $$ > pid; exec sleep 1000') })
-  const cancel = new AbortController()
-  const creating = driver.beforeCreate({ app }, calling({ signal: cancel.signal }))
-  await until(() => existsSync(join(dir, 'pid')))
-  cancel.abort()
-  await t.rejects(creating, { code: 'cancelled' })
-  await gone(Number(await readFile(join(dir, 'pid'), 'utf8')))
-})
+for (const [ground, tools] of Object.entries(grounds)) {
+  const fenced = tools.fence !== undefined
+  const skip = ground === 'fenced' && !fenced ? 'this host gives programs no process namespace' : false
 
-t.test('what it leaves running does not hold anybody up, and is ended', async t => {
-  const { driver, dir } = await plugin(t, {
-    'hooks/beforeCreate': sh('sleep 1000 & echo $! > child; echo done'),
+  t.test(`one that never ends is ended with all it started, ${ground}`, { skip }, async t => {
+    const [one, two] = [marker(), marker()]
+    const { driver } = await plugin(
+      t,
+      { 'hooks/beforeCreate': sh(`trap "" TERM; sleep ${one} & sleep ${two} & while :; do wait; done`) },
+      { hooks: { beforeCreate: { timeoutMs: 500 } } },
+      tools,
+    )
+    const creating = driver.beforeCreate({ app }, calling())
+    await until(async () => (await lives(one)) && (await lives(two)))
+    await t.rejects(creating, { message: /did not answer within 0.5 s/ })
+    await until(async () => !(await lives(one)) && !(await lives(two)))
   })
-  const call = calling()
-  await driver.beforeCreate({ app }, call)
-  t.strictSame(call.lines, ['       done'])
-  await gone(Number(await readFile(join(dir, 'child'), 'utf8')))
-})
+
+  t.test(`a cancel ends it, ${ground}`, { skip }, async t => {
+    const mark = marker()
+    const { driver } = await plugin(t, { 'hooks/beforeCreate': sh(`exec sleep ${mark}`) }, {}, tools)
+    const cancel = new AbortController()
+    const creating = driver.beforeCreate({ app }, calling({ signal: cancel.signal }))
+    await until(() => lives(mark))
+    cancel.abort()
+    await t.rejects(creating, { code: 'cancelled' })
+    await until(async () => !(await lives(mark)))
+  })
+
+  t.test(`what it leaves running does not hold anybody up, and is ended, ${ground}`, { skip }, async t => {
+    const mark = marker()
+    const { driver } = await plugin(t, { 'hooks/beforeCreate': sh(`sleep ${mark} & echo done`) }, {}, tools)
+    const call = calling()
+    await driver.beforeCreate({ app }, call)
+    t.strictSame(call.lines, ['       done'])
+    await until(async () => !(await lives(mark)))
+  })
+
+  t.test(`what makes a session of its own is ended with it, ${ground}`, { skip }, async t => {
+    const mark = marker()
+    // Without a namespace it has to have been seen while its parent was there.
+    const { driver } = await plugin(
+      t,
+      { 'hooks/beforeCreate': sh(`setsid sleep ${mark} >/dev/null 2>&1 & sleep ${fenced ? 0 : 1}`) },
+      {},
+      tools,
+    )
+    await driver.beforeCreate({ app }, calling())
+    await until(async () => !(await lives(mark)))
+  })
+
+  t.test(`one that takes two gigabytes is ended, ${ground}`, { skip }, async t => {
+    const { driver } = await plugin(
+      t,
+      { 'hooks/beforeCreate': sh(`exec python3 -c 'b = b"x" * (2 << 30); print(len(b))'`) },
+      {},
+      tools,
+    )
+    await t.rejects(driver.beforeCreate({ app }, calling()), { message: /MemoryError/ })
+  })
+
+  t.test(`one that takes them in many processes is ended, ${ground}`, { skip }, async t => {
+    const mark = marker()
+    const one = `python3 -c 'import sys, time; b = b"x" * (150 << 20); time.sleep(float(sys.argv[1]))' ${mark}`
+    const { driver } = await plugin(
+      t,
+      { 'hooks/beforeCreate': sh(`for each in 1 2 3 4 5 6 7 8 9 10; do ${one} & done; wait`) },
+      {},
+      tools,
+    )
+    await t.rejects(driver.beforeCreate({ app }, calling()), {
+      message: /it took more than 1024 MB of memory/,
+    })
+    await until(async () => !(await lives(mark)))
+  })
+
+  t.test(`one that forks without end is ended, ${ground}`, { skip }, async t => {
+    const mark = marker()
+    const { driver } = await plugin(
+      t,
+      { 'hooks/beforeCreate': sh(`while :; do sleep ${mark} & sleep 0.002; done`) },
+      {},
+      tools,
+    )
+    await t.rejects(driver.beforeCreate({ app }, calling()), { message: /it ran more than 256 processes/ })
+    await until(async () => !(await lives(mark)))
+  })
+}
+
+t.test(
+  'as a user of its own it cannot have more processes than it may',
+  { skip: process.getuid?.() !== 0 },
+  async t => {
+    const user = { uid: 54399, gid: 54399 }
+    const tools = { ...executables, user, fence: findFence(user, executables.env) }
+    t.ok(tools.fence, 'anybody may have a namespace here')
+    const mark = marker()
+    const { driver } = await plugin(
+      t,
+      { 'hooks/beforeCreate': sh(`i=0; while [ $i -lt 400 ]; do sleep ${mark} & i=$((i + 1)); done; wait`) },
+      {},
+      tools,
+    )
+    await t.rejects(driver.beforeCreate({ app }, calling()), { message: /[Ff]ork|more than 256 processes/ })
+    await until(async () => !(await lives(mark)))
+  },
+)
 
 t.test('a source is a copy to read, made for as long as the program runs', async t => {
   const { driver, dir } = await plugin(t, {
@@ -411,7 +490,7 @@ t.test(
         ),
       },
       {},
-      nobody,
+      { ...executables, user: nobody, fence: findFence(nobody, executables.env) },
     )
     const call = calling()
     await driver.beforeCreate({ app }, call)
@@ -430,10 +509,11 @@ t.test(
   'a daemon that is not root becomes that user with three capabilities, and ends what it started',
   { skip: process.getuid?.() !== 0 },
   async t => {
+    const mark = marker()
     const dir = await ownFolder(t)
     const folder = await folderOf(
       t,
-      { 'hooks/beforeCreate': sh('id -u > who; echo $$ > pid; sleep 1000 & wait') },
+      { 'hooks/beforeCreate': sh(`id -u > who; sleep ${mark} & wait`) },
       { hooks: { beforeCreate: { timeoutMs: 1500 } } },
     )
     const passwd = join(dir, 'passwd')
@@ -445,10 +525,13 @@ t.test(
       `
     import { createDriver } from ${at('driver.ts')}
     import { readExecutable } from ${at('executable.ts')}
+    import { findFence } from ${at('fence.ts')}
     import { openShift } from ${at('shift.ts')}
     import { findPluginUser } from ${at('user.ts')}
     const user = findPluginUser({ passwd: ${JSON.stringify(passwd)} })
-    const tools = { user, env: { PATH: '/usr/bin:/bin' }, checkout: async () => {} }
+    const env = { PATH: '/usr/bin:/bin' }
+    const fence = findFence(user, env)
+    const tools = { user, fence, env, checkout: async () => {} }
     const dir = ${JSON.stringify(join(dir, 'own'))}
     const { signal } = new AbortController()
     const plugin = readExecutable({ name: 'mine', folder: ${JSON.stringify(join(folder, 'mine'))} }, tools)
@@ -456,7 +539,7 @@ t.test(
     await shift.start()
     const call = { signal, out: { detail() {}, warn() {} } }
     const error = await createDriver(() => [shift.member]).beforeCreate({ app: { name: 'shop' } }, call).catch(e => e)
-    console.log(JSON.stringify({ user, said: error?.message }))`,
+    console.log(JSON.stringify({ user, fence, said: error?.message }))`,
     )
     await mkdir(join(dir, 'own'))
     await chown(join(dir, 'own'), 54320, 54320)
@@ -465,7 +548,8 @@ t.test(
     const { stdout } = await promisify(execFile)('setpriv', as, { cwd: '/' })
     t.match(JSON.parse(stdout), { user: { uid: 54321, gid: 54322 }, said: /did not answer within 1.5 s/ })
     t.equal(await readFile(join(dir, 'own/who'), 'utf8'), '54321\n')
-    await gone(Number(await readFile(join(dir, 'own/pid'), 'utf8')))
+    t.match(JSON.parse(stdout).fence, ['unshare', '--user'])
+    await until(async () => !(await lives(mark)))
   },
 )
 
@@ -477,14 +561,14 @@ async function plugin(
   t: Test,
   files: Readonly<Record<string, string>>,
   more: object = {},
-  user?: { uid: number; gid: number },
+  tools = executables,
 ) {
   const folder = await folderOf(t, files, more)
   const data = await ownFolder(t)
   const known = await rostered(t, [folder], {
     data,
     apps: [app],
-    ...(user ? { executables: { ...(await import('./rostered.ts')).executables, user } } : {}),
+    executables: tools,
   })
   return { ...known, driver: createDriver(known.members), dir: join(data, 'mine/data') }
 }
@@ -511,14 +595,16 @@ async function ownFolder(t: Test): Promise<string> {
   return dir
 }
 
-async function gone(pid: number): Promise<void> {
-  const state = async () => {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)]).catch(() => ({
-      stdout: '',
-    }))
-    return stdout.trim()
-  }
-  await until(async () => /^Z?$/.test((await state()).slice(0, 1)))
+/** For `sleep`: seconds that nobody else says. */
+function marker(): string {
+  return `1000.${randomInt(1e9, 1e10)}`
+}
+
+/** Whether a process has it on its command line, in whatever namespace. */
+async function lives(mark: string): Promise<boolean> {
+  const pids = (await readdir('/proc')).filter(each => /^\d+$/.test(each))
+  const lines = await Promise.all(pids.map(pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.some(each => each.includes(`\0${mark}\0`))
 }
 
 async function until(is: () => boolean | Promise<boolean>): Promise<void> {

@@ -6,6 +6,7 @@ import { appMissing } from '../../src/errors.ts'
 import type { Core } from '../../src/plugin/core.ts'
 import type { Kept, Kv } from '../../src/plugin/define.ts'
 import type { Executables } from '../../src/plugin/executable.ts'
+import { findFence } from '../../src/plugin/fence.ts'
 import { placesIn } from '../../src/plugin/load.ts'
 import { openRoster, type Roster, type RosterOptions } from '../../src/plugin/roster.ts'
 import { plainEnv } from '../../src/settings.ts'
@@ -49,6 +50,7 @@ export async function rostered(
 /** As the daemon itself runs them where it has no other user for them. */
 export const executables: Executables = {
   user: undefined,
+  fence: findFence(undefined, plainEnv()),
   env: plainEnv(),
   checkout: (source, folder, signal) =>
     unpack(source.archive({ signal }), { folder, signal, others: 'skip', most: usualArchive }),
