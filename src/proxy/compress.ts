@@ -110,9 +110,10 @@ export class Compressing implements Visitor {
     if (coding && this.to.method !== 'HEAD') this.code(coding, length === undefined)
   }
 
-  endWhole(body: Buffer) {
-    if (this.coded) this.coded.end(Buffer.from(body))
-    else this.to.endWhole(body)
+  endWhole(body: Buffer): boolean {
+    if (!this.coded) return this.to.endWhole(body)
+    this.coded.end(Buffer.from(body))
+    return false
   }
 
   endWith(trailers: readonly string[]) {

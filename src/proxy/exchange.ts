@@ -13,9 +13,6 @@ import type { Visitor } from './visitor.ts'
 /** Bytes of an answer that wait for the client; then the upstream waits too. */
 const heldMost = 256 * 1024
 
-/** A body that comes in one piece up to this size is copied on its way. */
-const smallMost = 16 * 1024
-
 /** One request on one connection: what it says, and its answer passed to the client at the client's pace. */
 export class Answer implements Exchange {
   readonly method: string
@@ -63,7 +60,7 @@ export class Answer implements Exchange {
 
   onPassed(): boolean {
     const out = this.gathering
-    if (out === undefined) return false
+    if (out === undefined) return this.said && this.lends
     if (!out.writableEnded) out.uncork()
     this.wait()
     return this.lends && out.writableLength > 0
@@ -99,11 +96,11 @@ export class Answer implements Exchange {
     const { limits } = this.to
     if (this.settled) return
     visitor.bytes += chunk.length
-    // Most answers are small and come in one piece: they go in one piece.
-    if (!this.flowing && chunk.length === this.whole && chunk.length <= smallMost) {
+    // Most answers come in one piece: they go in one piece.
+    if (!this.flowing && chunk.length === this.whole) {
       this.flowing = true
       this.said = true
-      visitor.endWhole(chunk)
+      this.lends = visitor.endWhole(chunk)
       return
     }
     this.flowing = true

@@ -8,6 +8,8 @@ export type Lent = 'shared' | 'own' | 'no'
 export interface Ears {
   /** Memory for the next read, where the connection has some of its own. */
   reader(): Reader | undefined
+  /** Another has the connection. */
+  over(): boolean
   /** False: no more is wanted. */
   hear(bytes: Buffer, lent: Lent): boolean
 }
@@ -19,10 +21,14 @@ const shared = Buffer.allocUnsafeSlow(64 * 1024)
  * Hears what comes over a connection that somebody else has opened, until the returned function is called. The memory that Node would take
  * for each read is saved where that can be (`onread` of net.Socket, which only its constructor takes).
  */
-export function listen(socket: Socket, { reader, hear }: Ears): () => void {
+export function listen(socket: Socket, { reader, over, hear }: Ears): () => void {
   // What came right behind a preamble waits to be read.
   const waits = () => {
-    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read()) hear(chunk, 'no')
+    while (!over()) {
+      const chunk = socket.read() as Buffer | null
+      if (chunk === null) return socket.resume()
+      hear(chunk, 'no')
+    }
   }
   let current: Reader | undefined
   const onread: OnRead = {
@@ -37,7 +43,6 @@ export function listen(socket: Socket, { reader, hear }: Ears): () => void {
   }
   if (readInto(socket, onread)) {
     waits()
-    socket.resume()
     return () => undefined
   }
   const take = (bytes: Buffer) => void hear(bytes, 'no')

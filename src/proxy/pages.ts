@@ -105,6 +105,13 @@ export const pages = {
   }),
 } as const
 
+/** Why something is no request. */
+export const unread = {
+  400: 'It is not proper HTTP.',
+  408: 'It took too long to arrive.',
+  431: 'Its header fields are too large.',
+} as const
+
 export interface PageOptions {
   /** Of this answer, besides the page's own. */
   readonly fields?: readonly string[] | undefined

@@ -7,7 +7,7 @@ import { dial } from './dial.ts'
 import { admitting } from './gates/lists.ts'
 import type { Origins } from './origins.ts'
 import type { Parts } from './serve.ts'
-import { peerOf } from './visitor1.ts'
+import { peerOf } from './visitor.ts'
 
 /** A port whose bytes lead to an app, as its route has it now. */
 export interface Passage {

@@ -87,17 +87,18 @@ export function takePreamble(
     for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read()) {
       bytes = Buffer.concat([bytes, chunk])
     }
+    let preamble: Preamble | undefined
     try {
-      const preamble = preambleOf(bytes)
-      if (!preamble) return
-      quit()
-      socket.pause()
-      if (bytes.length > preamble.length) socket.unshift(bytes.subarray(preamble.length))
-      then(preamble)
+      preamble = preambleOf(bytes)
     } catch {
       quit()
-      end()
+      return end()
     }
+    if (!preamble) return
+    quit()
+    socket.pause()
+    if (bytes.length > preamble.length) socket.unshift(bytes.subarray(preamble.length))
+    then(preamble)
   }
   const quit = () => {
     clearTimeout(late)

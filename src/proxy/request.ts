@@ -43,12 +43,14 @@ export class Request extends Message {
     // Some clients say an empty line too many (RFC 9112 2.2).
     const start = text.startsWith('\r\n') ? 2 : 0
     if (start === text.length) return
-    const first = text.indexOf('\r\n', start)
-    const [, method, target, major, minor] =
-      requestLine.exec(first === -1 ? text.slice(start) : text.slice(start, first)) ?? []
-    if (method === undefined || !methods.has(method)) throw new BadMessage('no request line')
-    const version = major !== '1' ? 'unknown' : minor === '1' ? '1.1' : minor === '0' ? '1.0' : 'unknown'
-    this.frame(method, target!, version, first === -1 ? [] : fieldsOf(text, first + 2))
+    const found = text.indexOf('\r\n', start)
+    const first = found === -1 ? text.length : found
+    const gap = text.indexOf(' ', start)
+    const method = text.slice(start, gap)
+    // `asked` looks at the target: no space or control character is in one.
+    if (gap === -1 || gap + 2 > first - 9 || !methods.has(method)) throw new BadMessage('no request line')
+    const fields = found === -1 ? [] : fieldsOf(text, first + 2)
+    this.frame(method, text.slice(gap + 1, first - 9), versionOf(text.slice(first - 9, first)), fields)
   }
 
   /** RFC 9112 6.3. Where it is not clear, the request is refused, and whatever follows belongs to it. */
@@ -93,7 +95,12 @@ export class Request extends Message {
   }
 }
 
-const requestLine = /^([A-Z-]{1,24}) ([\x21-\xff]+) HTTP\/(\d)\.(\d)$/
+function versionOf(said: string): RequestHead['version'] {
+  if (said === ' HTTP/1.1') return '1.1'
+  if (said === ' HTTP/1.0') return '1.0'
+  if (/^ HTTP\/\d\.\d$/.test(said)) return 'unknown'
+  throw new BadMessage('no request line')
+}
 
 /** Perhaps not all of a request line yet, and each line ended as lines are. */
 const beginning = /^(?:\r?$|\r\n)?(?:[A-Z][A-Z-]{0,23}(?: |$)|$)(?:[^\r\n]|\r\n|\r$)*$/

@@ -82,7 +82,9 @@ export function makeServer(
         now = performance.now()
         timer = setInterval(sweep, sweepMs).unref()
       }
-      talks.add(new Talk(socket, house))
+      const talk = new Talk(socket, house)
+      talks.add(talk)
+      talk.wire.begin()
     },
     cut() {
       for (const { socket } of talks) socket.destroy()

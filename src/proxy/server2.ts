@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 
 import { openPatience } from './patience.ts'
 import { type Parts, serve } from './serve.ts'
-import { peerOf } from './visitor1.ts'
+import { peerOf } from './visitor.ts'
 import { Visitor2 } from './visitor2.ts'
 
 /** Speaks HTTP/2 on connections that have agreed on it, and hands each stream on. */

@@ -2,12 +2,12 @@ import type { Socket } from 'node:net'
 
 import { BadMessage } from './field-lines.ts'
 import type { Lent } from './listen.ts'
-import { barePage, pages } from './pages.ts'
+import { barePage, pages, unread } from './pages.ts'
 import { begins, giveOver, preface } from './preface.ts'
 import { Request, type RequestHead, type RequestListener } from './request.ts'
 import type { House } from './server.ts'
-import type { Peer } from './visitor.ts'
-import { peerOf, Visitor1 } from './visitor1.ts'
+import { type Peer, peerOf } from './visitor.ts'
+import { Visitor1 } from './visitor1.ts'
 import { Watch } from './watch.ts'
 import { Wire } from './wire.ts'
 
@@ -146,6 +146,11 @@ export class Talk implements RequestListener {
     if (this.state === 'talk') process.nextTick(() => this.next())
   }
 
+  /** Called back when all of an answer has been sent. */
+  readonly onSent = (error?: Error | null) => {
+    if (!error) this.visitor?.close()
+  }
+
   /** The answer is whole. */
   over(visitor: Visitor1) {
     if (visitor !== this.visitor || (this.state !== 'talk' && this.state !== 'join')) return
@@ -191,9 +196,9 @@ export class Talk implements RequestListener {
     else this.socket.destroy()
   }
 
-  private refuse(status: keyof typeof faults) {
-    this.socket.write(barePage(pages.refused(status, faults[status])))
-    this.house.parts.noise({ client: this.peer.address, status, why: faults[status] })
+  private refuse(status: keyof typeof unread) {
+    this.socket.write(barePage(pages.refused(status, unread[status])))
+    this.house.parts.noise({ client: this.peer.address, status, why: unread[status] })
     this.part()
   }
 
@@ -242,9 +247,3 @@ export class Talk implements RequestListener {
     this.house.gone(this)
   }
 }
-
-const faults = {
-  400: 'It is not proper HTTP.',
-  408: 'It took too long to arrive.',
-  431: 'Its header fields are too large.',
-} as const

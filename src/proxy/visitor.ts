@@ -1,5 +1,7 @@
 import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 
 /** One request and the way to answer it, whichever version of HTTP it came in. */
 export interface Visitor {
@@ -43,8 +45,8 @@ export interface Visitor {
   begin(status: number, reason: string, fields: readonly string[], options?: BeginOptions): void
   /** Sends the head now, before there is anything of the body. */
   flush(): void
-  /** Ends the answer with its whole body, a small one, of which a copy is taken. */
-  endWhole(body: Buffer): void
+  /** Ends the answer with its whole body. True: some of it still waits, in the memory that it came in. */
+  endWhole(body: Buffer): boolean
   /** Ends the answer with trailers after its body. */
   endWith(trailers: readonly string[]): void
   /** Breaks the answer off so that the client sees that it is not whole. `cancelled`: the app has called it off. */
@@ -93,4 +95,13 @@ export interface Peer {
   readonly localPort: number
   /** `TLSv1.3`, where there is TLS. */
   readonly tls: string | undefined
+}
+
+export function peerOf(socket: Socket): Peer {
+  return {
+    address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
+    port: socket.remotePort ?? 0,
+    localPort: socket.localPort ?? 0,
+    tls: (socket as Partial<TLSSocket>).getProtocol?.() ?? undefined,
+  }
 }

@@ -1,15 +1,17 @@
 import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
 
 import { Body } from './body1.ts'
 import { answerHead, type Framing, interimHead } from './head1.ts'
 import { type Done, openOut } from './out1.ts'
 import type { RequestHead } from './request.ts'
 import type { Talk } from './talk.ts'
-import type { BeginOptions, Peer, Visitor } from './visitor.ts'
+import type { BeginOptions, Visitor } from './visitor.ts'
 
 const none: readonly string[] = []
+
+/** Bodies up to this size are cheaper copied. */
+const smallMost = 16 * 1024
 
 /** A request in HTTP/1.0 or 1.1, and the way to answer it. */
 export class Visitor1 implements Visitor {
@@ -118,20 +120,24 @@ export class Visitor1 implements Visitor {
     this.head = ''
   }
 
-  endWhole(body: Buffer) {
+  endWhole(body: Buffer): boolean {
+    const { socket, head, talk } = this
     if (this.framing !== 'counted' || this.outgoing !== undefined || body.length !== this.left) {
       this.out.end(Buffer.from(body))
-      return
+      return false
     }
-    // As text it goes out with the head, in one write to the kernel.
     this.said = true
-    const text = this.head + body.toString('latin1')
     this.head = ''
-    this.socket.write(text, 'latin1', this.sent)
-  }
-
-  private readonly sent: Done = error => {
-    if (!error) this.close()
+    if (body.length <= smallMost) {
+      // As text it goes out with the head, in one write to the kernel.
+      socket.write(head + body.toString('latin1'), 'latin1', talk.onSent)
+      return false
+    }
+    socket.cork()
+    socket.write(head, 'latin1')
+    socket.write(body, talk.onSent)
+    socket.uncork()
+    return socket.writableLength > 0
   }
 
   endWith(trailers: readonly string[]) {
@@ -193,7 +199,7 @@ export class Visitor1 implements Visitor {
       text += '\r\n'
     }
     if (text === '') this.close()
-    else this.socket.write(text, 'latin1', this.sent)
+    else this.socket.write(text, 'latin1', this.talk.onSent)
     done()
   }
 
@@ -225,7 +231,7 @@ export class Visitor1 implements Visitor {
   }
 
   /** The client has its answer. */
-  private close() {
+  close() {
     if (this.closed) return
     this.closed = true
     this.tell()
@@ -236,14 +242,5 @@ export class Visitor1 implements Visitor {
     const { listeners } = this
     this.listeners = []
     for (const listener of listeners) listener()
-  }
-}
-
-export function peerOf(socket: Socket): Peer {
-  return {
-    address: (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, ''),
-    port: socket.remotePort ?? 0,
-    localPort: socket.localPort ?? 0,
-    tls: (socket as Partial<TLSSocket>).getProtocol?.() ?? undefined,
   }
 }

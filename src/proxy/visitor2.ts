@@ -119,8 +119,9 @@ export class Visitor2 implements Visitor, Flow {
     // A head is never held back.
   }
 
-  endWhole(body: Buffer) {
+  endWhole(body: Buffer): boolean {
     this.out.end(Buffer.from(body))
+    return false
   }
 
   endWith(trailers: readonly string[]) {

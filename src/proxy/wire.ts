@@ -7,8 +7,10 @@ import { openReader, type Reader } from './reader.ts'
 export class Wire {
   readonly socket: Socket
   private readonly hear: (bytes: Buffer, lent: Lent) => boolean
-  private readonly deaf: () => void
+  private deaf: (() => void) | undefined
   private paused = false
+  /** Another has it. */
+  private given = false
   /** Memory of its own. */
   private reader: Reader | undefined
 
@@ -16,7 +18,12 @@ export class Wire {
     this.socket = socket
     this.hear = hear
     socket.on('error', () => socket.destroy())
-    this.deaf = listen(socket, { reader: () => this.reader, hear })
+  }
+
+  /** What has come already is heard at once. */
+  begin() {
+    const { socket, hear } = this
+    this.deaf = listen(socket, { reader: () => this.reader, over: () => this.given, hear })
   }
 
   get wide(): boolean {
@@ -54,7 +61,8 @@ export class Wire {
   }
 
   letGo() {
-    this.deaf()
+    this.given = true
+    this.deaf?.()
   }
 
   /** Ends it so that the other side cannot take its end for that of a message. */

@@ -112,6 +112,21 @@ t.test('an app hears of the client that a trusted proxy names, and of nobody tha
   }
 })
 
+t.test('what comes right behind a preamble may be HTTP/2', async t => {
+  const origins = openOrigins({ proxied: () => true, timeoutMs: 1000 })
+  const { port } = await stage(t, [], {}, ['127.0.0.1'], undefined, origins)
+  const client = net.connect(port, '127.0.0.1')
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+  client.write(Buffer.concat([v2(1, 0x11, four), Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), settings]))
+  let heard = Buffer.alloc(0)
+  // Its own settings, and that it has taken ours (RFC 9113 6.5).
+  while (!heard.includes(Buffer.from([0, 0, 0, 4, 1, 0, 0, 0, 0]))) {
+    heard = Buffer.concat([heard, (await once(client, 'data'))[0] as Buffer])
+  }
+  t.equal(heard[3], 4)
+  client.destroy()
+})
+
 /** A balancer that says nothing by itself but where connections come from: with their first bytes, or before them. */
 async function balancer(t: Test, port: number, preamble: Buffer, alone: boolean) {
   const server = net.createServer(client => {
