@@ -5,6 +5,7 @@ import { isOffProxy, optionsOf, settingsOf } from '../core/proxy-settings.ts'
 import type { Cellar } from '../core/rooms.ts'
 import { ownCall } from '../core/rooms.ts'
 import { routeOf } from '../edge/route.ts'
+import { tellWaiting } from '../edge/waiting.ts'
 import { messageOf, UserError } from '../errors.ts'
 import type { Member } from '../plugin/driver.ts'
 import type { App, AppName, Call, Container, Release, Route } from '../types.ts'
@@ -67,7 +68,7 @@ export function createRoutes(cellar: Cellar): Routes {
     told.set(app.name, { aim, route })
     unknown.delete(app.name)
     await certificates.tell(app, call)
-    const closed = await cellar.edge.point(route)
+    const closed = await tellWaiting(cellar.edge.point(route), { edge: cellar.edge, out: call.out })
     if (closed.length > 0)
       cellar.log.error({ app: app.name, closed }, 'ports of the host are taken by another program')
     return closed

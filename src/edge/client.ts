@@ -1,24 +1,27 @@
-import { connect, type Socket } from 'node:net'
-
-import { messageOf, UserError } from '../errors.ts'
+import { UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Route } from '../types.ts'
-import { frame, readFrames } from './frames.ts'
-import { answerOf } from './shape.ts'
+import { away, type Deadline, keepLine } from './line.ts'
 import { listOf, mapOf, objectOf, wholeOf } from './values.ts'
 import {
-  type Answer,
   type Crossing,
   type Edge,
   type ReleaseCounts,
   type Request,
   type Stats,
   usualOptions,
-  wireVersion,
 } from './wire.ts'
 
 /** How long a call waits for a connection, and beyond its own time for an answer. */
-const patienceMs = 10_000
+export interface Patience {
+  readonly usualMs: number
+  /** While the proxy is being replaced, or has ended and is to come up again. */
+  readonly replacedMs: number
+}
+
+const usual: Patience = { usualMs: 10_000, replacedMs: 30_000 }
+/** After which it is written down for what a call waits. */
+const longMs = 2_000
 /** For a proxy to come up beside the one there is. */
 const upgradeMs = 120_000
 
@@ -26,18 +29,48 @@ const upgradeMs = 120_000
  * The proxy's control socket as an Edge. It connects by itself, again and again. What was asked when a connection broke is asked
  * anew on the next one: every verb may be repeated.
  */
-export function connectEdge({ socketPath, log }: { socketPath: string; log: Logger }): Edge {
+export function connectEdge({ socketPath, log, patience = usual }: EdgeParts): Edge {
   const line = keepLine(socketPath, log)
+  let upgrades = 0
 
-  async function call(request: Request, ownMs = 0): Promise<unknown> {
-    const deadline = Date.now() + ownMs + patienceMs
-    for (;;) {
-      const connection = await line.connected(Math.min(Date.now() + patienceMs, deadline))
-      const answer = await connection.ask(request, deadline)
-      if (answer === 'lost') continue
-      if (answer.ok) return answer.value
-      throw new Error(`the proxy refused ${request.verb}: ${answer.error}`)
+  const waits = () => {
+    if (upgrades > 0) return 'it is being replaced'
+    return line.state() === 'gone' ? 'it has ended and is to come up again' : undefined
+  }
+  /** How long a call that has begun now may take; longer from the moment it meets a proxy that is replaced. */
+  function patiently(verb: string, ownMs: number): Deadline {
+    const began = Date.now()
+    let ms = patience.usualMs
+    return {
+      leftMs() {
+        if (waits()) ms = patience.replacedMs
+        return began + ownMs + ms - Date.now()
+      },
+      missed: () =>
+        away(`The proxy has not answered ${verb} within ${(ownMs + ms) / 1000} s${reason(waits())}.`),
     }
+  }
+  async function call(request: Request, ownMs = 0): Promise<unknown> {
+    const deadline = patiently(request.verb, ownMs)
+    const long = setTimeout(
+      () => log.info(`${request.verb} waits for the proxy${reason(waits())}`),
+      ownMs + longMs,
+    )
+    try {
+      for (;;) {
+        const connection = await line.connected(deadline)
+        const answer = await connection.ask(request, deadline)
+        if (answer === 'lost') continue
+        if (answer.ok) return answer.value
+        throw new Error(`the proxy refused ${request.verb}: ${answer.error}`)
+      }
+    } finally {
+      clearTimeout(long)
+    }
+  }
+  async function upgrade(): Promise<unknown> {
+    upgrades++
+    return call({ verb: 'upgrade' }, upgradeMs).finally(() => upgrades--)
   }
 
   return {
@@ -67,135 +100,22 @@ export function connectEdge({ socketPath, log }: { socketPath: string; log: Logg
       const all = await call({ verb: 'metrics', ...(app === undefined ? {} : { app }) })
       return Array.isArray(all) ? all : []
     },
-    upgrade: async () => upgradeOf(await call({ verb: 'upgrade' }, upgradeMs)),
+    upgrade: async () => upgradeOf(await upgrade()),
+    waits,
     stats: async () => statsOf(await call({ verb: 'stats' })),
     onConnect: line.onConnect,
     close: line.close,
   }
 }
 
-interface Connection {
-  ask(request: Request, deadline: number): Promise<Answer | 'lost'>
+export interface EdgeParts {
+  readonly socketPath: string
+  readonly log: Logger
+  readonly patience?: Patience
 }
 
-interface Line {
-  connected(deadline: number): Promise<Connection>
-  onConnect(listener: () => void): void
-  close(): void
-}
-
-/** Connects, says hello, and connects again with back-off whenever the connection goes. */
-function keepLine(socketPath: string, log: Logger): Line {
-  const listeners: (() => void)[] = []
-  const waiting = new Set<(connection: Connection | undefined) => void>()
-  let connection: Connection | undefined
-  let socket: Socket | undefined
-  let timer: NodeJS.Timeout | undefined
-  let pauseMs = 50
-  let closed = false
-
-  function dial() {
-    socket = connect(socketPath)
-    const next = speak(socket)
-    const greet = async () => {
-      const answer = await next.ask({ verb: 'hello', version: wireVersion }, Date.now() + patienceMs)
-      if (answer !== 'lost' && answer.ok) return ready(next)
-      if (answer !== 'lost') log.error(`the proxy does not take us: ${answer.error}`)
-      socket?.destroy()
-    }
-    socket.once('connect', () => {
-      greet().catch((error: unknown) => {
-        log.warn(`the proxy does not answer: ${messageOf(error)}`)
-        socket?.destroy()
-      })
-    })
-    socket.on('error', error => log.debug(`the proxy's socket: ${messageOf(error)}`))
-    socket.once('close', again)
-  }
-
-  function ready(next: Connection) {
-    connection = next
-    pauseMs = 50
-    log.info('connected to the proxy')
-    // Listeners tell the whole table first; whoever waited comes after them.
-    for (const listener of listeners) listener()
-    for (const wake of waiting) wake(next)
-    waiting.clear()
-  }
-
-  function again() {
-    if (connection) log.warn('the connection to the proxy is gone')
-    connection = undefined
-    if (closed) return
-    timer = setTimeout(dial, pauseMs)
-    pauseMs = Math.min(pauseMs * 2, 2000)
-  }
-
-  dial()
-  return {
-    connected: async deadline => {
-      if (closed) throw away('The connection to the proxy is closed.')
-      return connection ?? comes(waiting, deadline)
-    },
-    onConnect: listener => {
-      listeners.push(listener)
-      if (connection) queueMicrotask(listener)
-    },
-    close: () => {
-      closed = true
-      clearTimeout(timer)
-      socket?.destroy()
-      for (const wake of waiting) wake(undefined)
-      waiting.clear()
-    },
-  }
-}
-
-function comes(waiting: Set<(c: Connection | undefined) => void>, deadline: number): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    const wake = (connection: Connection | undefined) => {
-      clearTimeout(timer)
-      waiting.delete(wake)
-      if (connection) resolve(connection)
-      else reject(away('The proxy does not answer.'))
-    }
-    const timer = setTimeout(wake, Math.max(0, deadline - Date.now()), undefined)
-    waiting.add(wake)
-  })
-}
-
-/** Requests and answers by id over one socket. */
-function speak(socket: Socket): Connection {
-  const pending = new Map<number, (answer: Answer | 'lost') => void>()
-  let last = 0
-  readFrames(socket, message => {
-    const answer = answerOf(message)
-    pending.get(answer.id)?.(answer)
-  })
-  socket.once('close', () => {
-    for (const settle of pending.values()) settle('lost')
-  })
-  return {
-    ask: (request, deadline) =>
-      new Promise((resolve, reject) => {
-        if (socket.destroyed) return resolve('lost')
-        const id = ++last
-        const timer = setTimeout(() => {
-          pending.delete(id)
-          reject(away(`The proxy has not answered ${request.verb}.`))
-        }, deadline - Date.now())
-        pending.set(id, answer => {
-          clearTimeout(timer)
-          pending.delete(id)
-          resolve(answer)
-        })
-        socket.write(frame({ ...request, id }))
-      }),
-  }
-}
-
-function away(sentence: string): UserError {
-  return new UserError('proxy-away', sentence, 'See whether it runs: systemctl status davit-proxy')
+function reason(waits: string | undefined): string {
+  return waits === undefined ? '' : `: ${waits}`
 }
 
 function upgradeOf(value: unknown): { was: number; pid: number } {

@@ -102,7 +102,10 @@ export interface Stats {
   readonly inFlight: number
 }
 
-/** The daemon's side. Calls wait for the proxy to be there (up to 10 s), then fail with UserError `proxy-away`. */
+/**
+ * The daemon's side. Calls wait for the proxy to be there (up to 10 s, or 30 s where it is being replaced or has just ended), then fail with
+ * UserError `proxy-away`.
+ */
 export interface Edge {
   /** Answers what is wrong with each certificate that could not be taken. */
   sync(
@@ -137,6 +140,8 @@ export interface Edge {
   stats(): Promise<Stats>
   /** UserError `upgrade-failed`: the proxy is the one before. */
   upgrade(): Promise<{ readonly was: number; readonly pid: number }>
+  /** What calls wait for now, in words; undefined: nothing but an answer. */
+  waits(): string | undefined
   /** Called at every (re)connection, so that the whole table is told again. */
   onConnect(listener: () => void): void
   close(): void

@@ -192,6 +192,7 @@ function listeningEdge(
     crossing: async () => ({ requests: 0, lost: 0, errors: 0, slowestMs: 0, underWay: 0, byRelease: {} }),
     metrics: async () => [],
     upgrade: async () => ({ was: 1, pid: 2 }),
+    waits: () => undefined,
     stats: async () => ({ workers: 1, requests: 0, inFlight: 0 }),
     onConnect: () => undefined,
     close: () => undefined,

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import net, { type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import pino from 'pino'
 import { type Test, t } from 'tap'
@@ -10,7 +11,9 @@ import { type Test, t } from 'tap'
 import { connectEdge } from '../../src/edge/client.ts'
 import { frame, readFrames } from '../../src/edge/frames.ts'
 import { requestOf } from '../../src/edge/shape.ts'
+import { tellWaiting } from '../../src/edge/waiting.ts'
 import { type Framed, type Request, wireVersion } from '../../src/edge/wire.ts'
+import type { Out } from '../../src/types.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -98,6 +101,52 @@ t.test('a proxy that is away is said in words once the patience is over', async 
   await t.rejects(edge.stats(), { code: 'proxy-away' })
 })
 
+t.test('a call that meets a proxy being replaced waits for the next one, and says for what', async t => {
+  const path = await socketPath(t)
+  const held: (() => void)[] = []
+  const old = await proxyAt(t, path, ({ verb }, answer, socket) => {
+    if (verb === 'hello') return answer({ ok: true })
+    // Nothing is changed until the next one serves, and then this one is gone.
+    if (verb === 'upgrade') return void held.push(() => answer({ ok: true, value: { was: 1, pid: 2 } }))
+    held.push(() => socket.destroySoon())
+  })
+  const edge = connectEdge({ socketPath: path, log, patience: { usualMs: 50, replacedMs: 60_000 } })
+  t.teardown(() => edge.close())
+  const upgraded = edge.upgrade()
+  const forgotten = edge.forget('shop')
+  const said: string[] = []
+  const out = { warn: (line: string) => void said.push(line) } as unknown as Out
+  const told = tellWaiting(forgotten, { edge, out, quietMs: 60 })
+  await pause(200)
+  t.equal(held.length, 2, 'both wait, for longer than is usual')
+  t.same(said, ['Waiting for the proxy: it is being replaced.'])
+  for (const go of held) go()
+  t.same(await upgraded, { was: 1, pid: 2 })
+  old.close()
+  while (edge.waits() === undefined) await pause(5)
+  t.equal(edge.waits(), 'it has ended and is to come up again')
+  await pause(100)
+  await proxyAt(t, path, (_request, answer) => answer({ ok: true }))
+  await told
+  t.equal(edge.waits(), undefined)
+})
+
+t.test('a proxy that never comes back, or does not answer, is told as what it is', async t => {
+  const path = await socketPath(t)
+  const proxy = await proxyAt(t, path, ({ verb }, answer) => verb === 'hello' && answer({ ok: true }))
+  const edge = connectEdge({ socketPath: path, log, patience: { usualMs: 50, replacedMs: 150 } })
+  t.teardown(() => edge.close())
+  await t.rejects(edge.forget('shop'), {
+    code: 'proxy-away',
+    message: 'The proxy has not answered forget within 0.05 s.',
+  })
+  proxy.close()
+  await t.rejects(edge.forget('shop'), {
+    code: 'proxy-away',
+    message: 'The proxy has not answered forget within 0.15 s: it has ended and is to come up again.',
+  })
+})
+
 t.test('an answer of another shape ends the connection, not the daemon', async t => {
   const path = await socketPath(t)
   let odd = true
@@ -136,11 +185,12 @@ async function proxyAt(
   const cut = () => {
     for (const socket of sockets) socket.destroy()
   }
-  t.teardown(() => {
+  const close = () => {
     server.close()
     cut()
-  })
-  return { heard, cut }
+  }
+  t.teardown(close)
+  return { heard, cut, close }
 }
 
 async function socketPath(t: Test): Promise<string> {
