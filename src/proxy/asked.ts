@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-import { clientFields, listed } from './fields.ts'
+import { clientLines, listed } from './fields.ts'
 import { hostnameOf } from './hostname.ts'
 import type { Trust } from './trust.ts'
 import type { Visitor } from './visitor.ts'
@@ -14,8 +14,8 @@ export interface Asked {
   /** Where the request came from first: the peer, or what trusted proxies say. */
   readonly client: string
   readonly scheme: 'http' | 'https'
-  /** Flat list of fields for the upstream, but for those of one connection. */
-  readonly fields: readonly string[]
+  /** Fields for the upstream, each with its line's end, but for those of one connection. */
+  readonly lines: string
   readonly body: 'none' | 'chunked' | 'counted'
   /** Of a counted body; 0 where there is none, undefined where nobody knows. */
   readonly length: number | undefined
@@ -72,18 +72,19 @@ export function readRequest(visitor: Visitor, trust: Trust): Asked | Refused {
 
   const length = lengths[0] === undefined ? undefined : Number(lengths[0])
   const body = bodyOf(visitor, length, codings.length > 0)
-  const { client, scheme, forwarded } = trust(visitor, { host, hops: said.hops })
-  const fields = ['Host', host]
-  clientFields(visitor.fields, said.named, fields)
-  if (lengths[0] !== undefined) fields.push('Content-Length', lengths[0])
-  fields.push(...forwarded, 'X-Request-Id', id)
+  const { client, scheme, chain, port } = trust(visitor, said.hops)
+  const lines =
+    `Host: ${host}\r\n${clientLines(visitor.fields, said.named)}` +
+    (lengths.length === 0 ? '' : `Content-Length: ${lengths[0]}\r\n`) +
+    `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${scheme}\r\nX-Forwarded-Host: ${host}\r\n` +
+    `X-Forwarded-Port: ${port}\r\nX-Request-Id: ${id}\r\n`
   return {
     id,
     hostname,
     path: target.path,
     client,
     scheme,
-    fields,
+    lines,
     body,
     length: body === 'none' ? 0 : length,
     expectsContinue: expectsContinue && body !== 'none',

@@ -216,11 +216,9 @@ const before = 'before its answer'
 const inside = 'in the middle of its answer'
 
 /** As HTTP/1.1 (RFC 9112 3). Whatever is in it has been read by a strict parser. */
-function headOf({ method }: Visitor, { path, fields, body }: Asked): string {
-  let head = `${method} ${path} HTTP/1.1\r\n`
-  for (let at = 0; at < fields.length; at += 2) head += `${fields[at]}: ${fields[at + 1]}\r\n`
-  if (body === 'chunked') head += 'Transfer-Encoding: chunked\r\n'
-  return `${head}Connection: keep-alive\r\n\r\n`
+function headOf({ method }: Visitor, { path, lines, body }: Asked): string {
+  const coding = body === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : ''
+  return `${method} ${path} HTTP/1.1\r\n${lines}${coding}Connection: keep-alive\r\n\r\n`
 }
 
 function linksOf(raw: readonly string[]): string[] {

@@ -5,6 +5,7 @@ import { cancelled } from './cancelled.ts'
 import type { Carrying, Outcome } from './carry.ts'
 import { isCodable } from './compress.ts'
 import { blame } from './fault.ts'
+import { fieldsIn } from './field-lines.ts'
 import { answerFields, takesTrailers, trailerFields, valuesOf } from './fields.ts'
 import { breakOff, isCall, resetCall, silenceOf } from './grpc.ts'
 import type { Line } from './line2.ts'
@@ -184,7 +185,8 @@ export class Answer2 {
 }
 
 /** Flat, as Node takes it too. Whatever is in it has been read by a strict parser, and is without the fields of one connection. */
-function headOf(visitor: Visitor, { path, fields }: Asked): OutgoingHttpHeaders {
+function headOf(visitor: Visitor, { path, lines }: Asked): OutgoingHttpHeaders {
+  const fields = fieldsIn(lines)
   const head = [':method', visitor.method, ':scheme', 'http', ':path', path]
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!.toLowerCase()

@@ -25,6 +25,20 @@ export function fieldsOf(text: string, start: number): string[] {
   return fields
 }
 
+export function linesOf(fields: readonly string[]): string {
+  let lines = ''
+  for (let at = 0; at < fields.length; at += 2) lines += `${fields[at]}: ${fields[at + 1]}\r\n`
+  return lines
+}
+
+/** Lines as `linesOf` makes them. */
+export function fieldsIn(lines: string): string[] {
+  return lines.split('\r\n').flatMap(line => {
+    const colon = line.indexOf(':')
+    return colon === -1 ? [] : [line.slice(0, colon), line.slice(colon + 2)]
+  })
+}
+
 /** Names are tokens, right before their colons; values have no control characters. */
 const lines = /(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|$))*$/y
 

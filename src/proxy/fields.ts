@@ -1,3 +1,4 @@
+import { isLike, likesOf } from './likes.ts'
 import type { Hops } from './trust.ts'
 
 /** Header fields as they cross the proxy, as flat lists [name, value, name, value…] in the order and spelling they came in. */
@@ -10,9 +11,11 @@ export interface Listed {
   readonly hosts: readonly string[]
   readonly requestIds: readonly string[]
   /** Names in Connection, lower-case, where there is anything but the usual words. */
-  readonly named: ReadonlySet<string> | undefined
+  readonly named: Named
   readonly hops: Hops | undefined
 }
+
+type Named = ReadonlySet<string> | undefined
 
 const none: readonly string[] = []
 
@@ -25,26 +28,26 @@ export function listed(raw: readonly string[]): Listed {
   let connection = none
   let hops: { for: string[]; proto: string[]; host: string[] } | undefined
   for (let at = 0; at < raw.length; at += 2) {
-    if (!mayBe(heeded, raw[at]!)) continue
+    if (!isLike(heeded, raw[at]!)) continue
     const value = raw[at + 1]!
     switch (raw[at]!.toLowerCase()) {
       case 'host':
-        hosts = [...hosts, value]
+        hosts = and(hosts, value)
         break
       case 'connection':
-        connection = [...connection, value]
+        connection = and(connection, value)
         break
       case 'content-length':
-        lengths = [...lengths, value]
+        lengths = and(lengths, value)
         break
       case 'transfer-encoding':
-        codings = [...codings, value]
+        codings = and(codings, value)
         break
       case 'expect':
-        expected = [...expected, value]
+        expected = and(expected, value)
         break
       case 'x-request-id':
-        requestIds = [...requestIds, value]
+        requestIds = and(requestIds, value)
         break
       case 'x-forwarded-for':
         hops ??= { for: [], proto: [], host: [] }
@@ -71,24 +74,27 @@ export function listed(raw: readonly string[]): Listed {
   }
 }
 
-/** Puts a client's fields into `into`, without those that are for this connection only (RFC 9110 7.6.1) or that the proxy alone may say. */
-export function clientFields(
-  raw: readonly string[],
-  named: ReadonlySet<string> | undefined,
-  into: string[] = [],
-): string[] {
+/** Mostly there is one. */
+function and(values: readonly string[], value: string): readonly string[] {
+  return values === none ? [value] : [...values, value]
+}
+
+/** A client's fields as lines, without those that are for this connection only (RFC 9110 7.6.1) or that the proxy alone may say. */
+export function clientLines(raw: readonly string[], named: Named): string {
+  let lines = ''
   for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at]!.toLowerCase()
-    if (passes(name) && !named?.has(name)) into.push(raw[at]!, raw[at + 1]!)
+    if (passes(raw[at]!, named)) lines += `${raw[at]!}: ${raw[at + 1]!}\r\n`
   }
-  return into
+  return lines
 }
 
 /** Backends that make variables of fields read X_Forwarded_For, and some X.Forwarded.For, as X-Forwarded-For. */
-function passes(name: string): boolean {
+function passes(said: string, named: Named): boolean {
+  if (named === undefined && !isLike(withheld, said)) return true
+  const name = said.toLowerCase()
   const folded = name.includes('_') || name.includes('.') ? name.replace(/[_.]/g, '-') : name
-  if (mayBe(withheld, folded) && (hopByHop.has(folded) || ours.has(folded))) return false
-  return !(folded.startsWith('x-forwarded') || folded.startsWith('proxy-'))
+  if (hopByHop.has(folded) || ours.has(folded)) return false
+  return !(folded.startsWith('x-forwarded') || folded.startsWith('proxy-') || named?.has(name))
 }
 
 /** An upstream's fields without those for its connection only. Its length stays: the body passes as it is. */
@@ -111,12 +117,14 @@ export function answerFields(raw: readonly string[]): AnswerFields {
   const fields: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     const said = raw[at]!
-    if (mayBe(regarded, said)) {
+    if (isLike(regarded, said)) {
       const name = said.toLowerCase()
-      if (name === 'connection') connection = [...connection, raw[at + 1]!]
-      if (hopByHop.has(name) || name === 'x-request-id') continue
       if (name === 'content-length') length = Number(raw[at + 1])
-      else if (name === 'trailer') trailers = true
+      else if (name === 'connection') {
+        connection = and(connection, raw[at + 1]!)
+        continue
+      } else if (name === 'trailer') trailers = true
+      else if (hopByHop.has(name) || name === 'x-request-id') continue
     }
     fields.push(said, raw[at + 1]!)
   }
@@ -134,7 +142,11 @@ export function without(fields: readonly string[], names: ReadonlySet<string>): 
 
 /** Trailers that say nothing about framing, routing or trust (RFC 9110 6.5.1), flat. */
 export function trailerFields(raw: readonly string[]): string[] {
-  return without(clientFields(raw, undefined), notInTrailers)
+  const fields: string[] = []
+  for (let at = 0; at < raw.length; at += 2) {
+    if (passes(raw[at]!, notInTrailers)) fields.push(raw[at]!, raw[at + 1]!)
+  }
+  return fields
 }
 
 /** What comes after an answer is welcome (RFC 9110 10.1.4): the one thing that a client says of its connection and means for all of them. */
@@ -143,8 +155,8 @@ export function takesTrailers(raw: readonly string[]): boolean {
 }
 
 /** Undefined for the words that everybody says. */
-function namedIn(connection: readonly string[]): ReadonlySet<string> | undefined {
-  if (connection.length === 0 || (connection.length === 1 && usual.has(connection[0]!))) return undefined
+function namedIn(connection: readonly string[]): Named {
+  if (connection.length === 0 || (connection.length === 1 && isUsual(connection[0]!))) return undefined
   const names = new Set<string>()
   for (const value of connection) {
     for (const name of value.split(',')) names.add(name.trim().toLowerCase())
@@ -154,10 +166,19 @@ function namedIn(connection: readonly string[]): ReadonlySet<string> | undefined
   return names
 }
 
-const usual: ReadonlySet<string> = new Set([
-  ...['keep-alive', 'Keep-Alive', 'close', 'Close'],
-  ...['upgrade', 'Upgrade', 'keep-alive, Upgrade'],
-])
+function isUsual(words: string): boolean {
+  switch (words) {
+    case 'keep-alive':
+    case 'Keep-Alive':
+    case 'close':
+    case 'Close':
+    case 'upgrade':
+    case 'Upgrade':
+    case 'keep-alive, Upgrade':
+      return true
+  }
+  return false
+}
 
 /** How many times a field occurs, and its values. `name` is lower-case. */
 export function valuesOf(raw: readonly string[], name: string): readonly string[] {
@@ -191,25 +212,14 @@ const ours: ReadonlySet<string> = new Set([
   'x-request-id',
 ])
 
-/** Lengths of names as bits: most names are passed over by their length alone, without being lowered or looked up. */
-function lengthsOf(names: Iterable<string>): number {
-  let bits = 0
-  for (const { length } of names) bits |= 1 << length
-  return bits
-}
-
-function mayBe(lengths: number, { length }: string): boolean {
-  return length < 32 && ((lengths >>> length) & 1) === 1
-}
-
-const withheld = lengthsOf([...hopByHop, ...ours])
+const withheld = likesOf([...hopByHop, ...ours], ['x-forwarded', 'proxy-'])
 /** Of a request's, besides. */
-const heeded = lengthsOf([
+const heeded = likesOf([
   ...['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'x-request-id'],
   ...['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'],
 ])
 /** Of an answer's. */
-const regarded = lengthsOf([...hopByHop, 'x-request-id', 'content-length', 'trailer'])
+const regarded = likesOf([...hopByHop, 'x-request-id', 'content-length', 'trailer'])
 
 const notInTrailers: ReadonlySet<string> = new Set([
   'authorization',

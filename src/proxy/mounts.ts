@@ -1,5 +1,7 @@
 import type { Route } from '../types.ts'
 import type { Carrying, Outcome } from './carry.ts'
+import { fieldsIn, linesOf } from './field-lines.ts'
+import { without } from './fields.ts'
 import { serveFiles } from './files.ts'
 import { type Going, type Parts, pageOf, tell } from './serve.ts'
 
@@ -57,11 +59,11 @@ function askPlugin(going: Going, mounted: Mounted, parts: Parts, { fresh }: { fr
   const limits = site.limits(parts.limits)
   const done = parts.traffic.begin(upstream, { kind: 'request', end: () => visitor.cut() })
   trip.upstream = `plugin ${plugin}`
-  const said = asked.fields.filter((_, at) => !ours.has(asked.fields[at - (at % 2)]!.toLowerCase()))
+  const said = without(fieldsIn(asked.lines), ours)
   const told = [plugin, mounted.path, site.route.app].flatMap((value, at) => [fields[at]!, value])
   const carrying: Carrying = {
     ...{ visitor, trip, limits, kept: undefined, compress: site.compress, dress: site.dress },
-    asked: { ...asked, fields: [...said, ...told] },
+    asked: { ...asked, lines: linesOf([...said, ...told]) },
     stalled: () => parts.guard.watch(visitor, limits),
     done: (outcome: Outcome) => {
       done()

@@ -3,17 +3,14 @@ import { BlockList, isIP } from 'node:net'
 import type { Origins } from './origins.ts'
 import type { Visitor } from './visitor.ts'
 
-/** What is known of where a request came from, and the fields that tell the app. */
+/** What is known of where a request came from. */
 export interface Origin {
   readonly client: string
   readonly scheme: 'http' | 'https'
-  readonly forwarded: readonly string[]
-}
-
-/** What a client said of itself, as proxies before us may have written it. */
-export interface Said {
-  readonly host: string
-  readonly hops: Hops | undefined
+  /** Whoever passed it on, the client first. */
+  readonly chain: string
+  /** The one that the client asked. */
+  readonly port: number
 }
 
 /** Values of X-Forwarded-*, in the order they came in. */
@@ -23,41 +20,27 @@ export interface Hops {
   readonly host: readonly string[]
 }
 
-export type Trust = (visitor: Visitor, said: Said) => Origin
+/** `hops`: as proxies before us may have written them. */
+export type Trust = (visitor: Visitor, hops: Hops | undefined) => Origin
 
 /** Believes nobody but proxies at these addresses (CIDR). With none, what a client says of itself is replaced. */
 export function trusting(proxies: readonly string[], origins?: Pick<Origins, 'find'>): Trust {
   const list = addressesOf(proxies)
-  return (visitor, { host, hops }) => {
+  return (visitor, hops) => {
     const { peer } = visitor
     const { localPort } = peer
     // A proxy that passes connections on says whose each is: that one is the peer then.
     const address = origins?.find(peer) ?? peer.address
     if (list === undefined || hops === undefined || !list(address)) {
-      const { scheme } = visitor
-      return { client: address, scheme, forwarded: fieldsOf(address, scheme, host, localPort) }
+      return { client: address, scheme: visitor.scheme, chain: address, port: localPort }
     }
     const chain = hops.for.flatMap(each => each.split(',')).map(each => each.trim())
     const client = lastUntrusted(chain, list) ?? address
     const scheme =
       wordOf(hops.proto) === 'https' ? 'https' : wordOf(hops.proto) === 'http' ? 'http' : visitor.scheme
     const port = scheme === visitor.scheme ? localPort : scheme === 'https' ? 443 : 80
-    const forwarded = fieldsOf([...chain.filter(plain), address].join(', '), scheme, host, port)
-    return { client, scheme, forwarded }
+    return { client, scheme, chain: [...chain.filter(plain), address].join(', '), port }
   }
-}
-
-function fieldsOf(chain: string, scheme: string, host: string, port: number): string[] {
-  return [
-    'X-Forwarded-For',
-    chain,
-    'X-Forwarded-Proto',
-    scheme,
-    'X-Forwarded-Host',
-    host,
-    'X-Forwarded-Port',
-    String(port),
-  ]
 }
 
 /** From the right: each proxy writes down whom it heard, so the first that is not ours is the client. */

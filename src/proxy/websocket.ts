@@ -9,6 +9,7 @@ import type { Outcome } from './carry.ts'
 import { dial } from './dial.ts'
 import type { Farewell } from './farewell.ts'
 import { blame, faultOf } from './fault.ts'
+import { fieldsIn } from './field-lines.ts'
 import { grouped, trailerFields, upstreamFields } from './fields.ts'
 import type { Limits } from './limits.ts'
 import type { Dress } from './site.ts'
@@ -67,7 +68,13 @@ function writeHead(outgoing: ClientRequest, asked: Asked): boolean {
   outgoing.maxHeadersCount = 0
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
   try {
-    for (const [name, values] of grouped([...asked.fields, 'Connection', 'Upgrade', 'Upgrade', 'websocket']))
+    for (const [name, values] of grouped([
+      ...fieldsIn(asked.lines),
+      'Connection',
+      'Upgrade',
+      'Upgrade',
+      'websocket',
+    ]))
       outgoing.setHeader(name, values)
     return true
   } catch {
