@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
-
 import { clientLines, listed } from './fields.ts'
 import { hostnameOf } from './hostname.ts'
+import { openIds } from './ids.ts'
 import type { Trust } from './trust.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -103,9 +102,11 @@ function bodyOf(visitor: Visitor, length: number | undefined, chunked: boolean):
 
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
+const newId = openIds()
+
 /** A client's own id is kept when it is short and plain, so that a trace across systems holds together. */
 function requestId(given: readonly string[]): string {
-  return given.length === 1 && /^[\w.:+/=@-]{1,128}$/.test(given[0]!) ? given[0]! : randomUUID()
+  return given.length === 1 && /^[\w.:+/=@-]{1,128}$/.test(given[0]!) ? given[0]! : newId()
 }
 
 interface Target {
