@@ -64,7 +64,14 @@ export class Connection {
   }
 
   write(head: string) {
-    this.socket.write(head, 'latin1')
+    const { socket } = this
+    // What of its own a stream does for a write costs as much as the rest of it, and nothing waits that this could overtake.
+    if (socket.writableLength === 0) socket._write(head, 'latin1', this.wrote)
+    else socket.write(head, 'latin1')
+  }
+
+  private readonly wrote = (error?: Error | null) => {
+    if (error) this.socket.destroy(error)
   }
 
   /** The exchange is over. */
@@ -79,11 +86,6 @@ export class Connection {
     // A client that was slow may have left it so.
     if (this.sound && this.socket.isPaused()) this.socket.resume()
     this.owner.put(this)
-  }
-
-  /** Until this much later somebody may want it. */
-  keep(ms: number) {
-    this.deadline = performance.now() + ms
   }
 
   isStale(now: number): boolean {
