@@ -52,7 +52,14 @@ export function openBalance(random: () => number = Math.random): Balance {
     const name = nameOf(upstream)
     const known = lanes.get(name)
     if (known) return known
-    const lane = { name, upstream, outstanding: 0, failures: 0, awayUntil: 0, awayMs: 0 }
+    const lane = {
+      name,
+      upstream: { ...upstream, name },
+      outstanding: 0,
+      failures: 0,
+      awayUntil: 0,
+      awayMs: 0,
+    }
     lanes.set(name, lane)
     return lane
   }

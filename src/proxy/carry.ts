@@ -55,10 +55,12 @@ export function openCarry(upstream: Upstream): Carry {
   /** Idle or not: nothing is put in or taken out for a request. */
   const open = new Set<Connection>()
   let timer: NodeJS.Timeout | undefined
+  /** When deadlines were looked at last: nobody has to know the time more exactly. */
+  let now = 0
   let closed = false
 
   const sweep = () => {
-    const now = performance.now()
+    now = performance.now()
     for (const connection of open) connection.late(now)
     while (idle[0]?.isStale(now)) idle.shift()!.close()
     if (open.size > 0) return
@@ -67,7 +69,7 @@ export function openCarry(upstream: Upstream): Carry {
   }
   const put = (connection: Connection) => {
     if (closed || !connection.usable) return connection.close()
-    connection.keep(keptMs)
+    connection.deadline = now + keptMs
     idle.push(connection)
   }
   const gone = (connection: Connection) => {
@@ -92,7 +94,10 @@ export function openCarry(upstream: Upstream): Carry {
         if (socket && !visitor.closed) {
           const connection = new Connection(socket, reader, { put, gone })
           open.add(connection)
-          timer ??= setInterval(sweep, sweepMs).unref()
+          if (timer === undefined) {
+            now = performance.now()
+            timer = setInterval(sweep, sweepMs).unref()
+          }
           return start(connection, carrying)
         }
         socket?.destroy()

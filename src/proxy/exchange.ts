@@ -40,10 +40,9 @@ export class Answer implements Exchange {
     this.connection = connection
     const { visitor, asked, trip, limits } = to
     this.method = visitor.method
-    trip.connected()
     visitor.onClose(() => this.left())
     connection.write(headOf(visitor, asked))
-    connection.deadline = performance.now() + limits.answerMs
+    connection.deadline = trip.connected() + limits.answerMs
     if (asked.body === 'none') return
     if (asked.expectsContinue) visitor.proceed()
     this.sending = sendBody(visitor, asked, connection.socket, {
@@ -72,7 +71,7 @@ export class Answer implements Exchange {
 
   onHead({ status, reason, fields: raw }: ReplyHead) {
     const { asked, trip, dress, compress, limits } = this.to
-    trip.answered()
+    const now = trip.answered()
     const { fields, length, trailers } = answerFields(raw)
     fields.push('X-Request-Id', asked.id)
     this.whole = length
@@ -86,7 +85,7 @@ export class Answer implements Exchange {
       blame(trip, 'gave an answer that cannot be passed on')
       return this.giveUp('unreachable')
     }
-    this.connection.deadline = performance.now() + limits.streamIdleMs
+    this.connection.deadline = now + limits.streamIdleMs
     // A stream of events sends its head long before its first event.
     if (length === undefined) process.nextTick(() => this.flowing || this.settled || this.visitor.flush())
   }

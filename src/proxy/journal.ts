@@ -59,13 +59,15 @@ interface Slice {
 interface OpenBook extends LogBook {
   slices: Slice[]
   lines: number
+  /** It is among those that have lines to be written. */
+  due: boolean
   /** The file may end in the middle of a line. */
   torn: boolean
 }
 
 export function openJournal({ folder, log, wrote, pages = usualPages }: JournalOptions): Journal {
   const spare: Page[] = []
-  const due = new Set<OpenBook>()
+  let due: OpenBook[] = []
   let full: Page[] = []
   let current: Page | undefined
   let made = 0
@@ -98,19 +100,20 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
     timer = undefined
     writing = writeAll().then(() => {
       writing = undefined
-      if (due.size > 0) arm()
+      if (due.length > 0) arm()
     })
   }
 
   async function writeAll() {
-    const batch = [...due].map(book => ({ book, slices: book.slices, lines: book.lines }))
+    const batch = due.map(book => ({ book, slices: book.slices, lines: book.lines }))
     const used = current ? [...full, current] : full
-    due.clear()
+    due = []
     full = []
     current = undefined
     for (const { book } of batch) {
       book.slices = []
       book.lines = 0
+      book.due = false
     }
     // One after another: a disk that is slow holds up one thread of the pool, not all.
     for (const { book, slices, lines } of batch) await writeOne(book, slices, lines)
@@ -144,12 +147,13 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
 
   return {
     open: path => {
-      const book: OpenBook = { path, dropped: 0, slices: [], lines: 0, torn: false }
+      const book: OpenBook = { path, dropped: 0, slices: [], lines: 0, due: false, torn: false }
       return book
     },
     put(to, line) {
       const book = to as OpenBook
-      due.add(book)
+      if (!book.due) due.push(book)
+      book.due = true
       arm()
       let page = current
       if (page === undefined || page.used + line.length > pageBytes) page = turn()
@@ -164,7 +168,7 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
     dropped: () => dropped,
     async close({ withinMs }) {
       const end = Date.now() + withinMs
-      while ((due.size > 0 || writing) && Date.now() < end) {
+      while ((due.length > 0 || writing) && Date.now() < end) {
         if (writing === undefined) write()
         await Promise.race([writing, pause(Math.max(1, end - Date.now()), undefined, { ref: false })])
       }

@@ -41,7 +41,7 @@ export class Reply extends Message {
   protected override readHead(text: string): void {
     const first = text.indexOf('\r\n')
     const line = first === -1 ? text : text.slice(0, first)
-    if (!statusLine.test(line)) throw new BadMessage('no status line')
+    if (line !== usual && !statusLine.test(line)) throw new BadMessage('no status line')
     const status = Number(line.slice(9, 12))
     const reason = line.slice(13)
     const fields = first === -1 ? [] : fieldsOf(text, first + 2)
@@ -102,4 +102,5 @@ export class Reply extends Message {
   }
 }
 
+const usual = 'HTTP/1.1 200 OK'
 const statusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?$/

@@ -43,7 +43,9 @@ export interface DrainTime {
   readonly websocketMs: number
 }
 
-export const nameOf = ({ host, port }: Upstream) => `${host}:${port}`
+/** Some know their name, so that it need not be put together for each request. */
+export const nameOf = ({ host, port, name }: Upstream & { readonly name?: string }) =>
+  name ?? `${host}:${port}`
 
 export function openTraffic(): Traffic {
   /** Lists, not sets: those would be made anew again and again, with so much put in and taken out. */

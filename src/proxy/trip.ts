@@ -39,12 +39,18 @@ export class Trip {
     this.began = performance.now()
   }
 
-  connected() {
-    this.connectMs = this.soFar()
+  /** Answers the time. */
+  connected(): number {
+    const now = performance.now()
+    this.connectMs = now - this.began
+    return now
   }
 
-  answered() {
-    this.firstByteMs = this.soFar()
+  /** Answers the time. */
+  answered(): number {
+    const now = performance.now()
+    this.firstByteMs = now - this.began
+    return now
   }
 
   soFar(): number {
