@@ -15,6 +15,8 @@ export interface AccessEntry {
   readonly path: string
   /** 499: the client left before there was an answer. */
   readonly status: number
+  /** How a call of gRPC has ended: what its app says, 0 for well. */
+  readonly grpc_status?: number | string
   /** Of the bodies. */
   readonly bytes_in: number
   readonly bytes_out: number
@@ -38,6 +40,7 @@ export interface ErrorEntry {
   readonly host?: string
   readonly path?: string
   readonly status?: number
+  readonly grpc_status?: number | string
   readonly upstream?: string
   readonly why?: string
   /** So many lines found no room. */
@@ -77,11 +80,23 @@ export function formOf(line: string, form: 'json' | 'combined'): string {
 export function sentenceOf(line: string): string {
   const entry = objectIn(line) as ErrorEntry | undefined
   if (entry === undefined) return line
-  const { time, id, client, method, host = '', path = '', status, upstream, dropped } = entry
+  const {
+    time,
+    id,
+    client,
+    method,
+    host = '',
+    path = '',
+    status,
+    grpc_status: call,
+    upstream,
+    dropped,
+  } = entry
   const why = dropped === undefined ? entry.why : `${dropped} lines were dropped: there was no room for them`
   return [
     time,
     ...(status === undefined ? [] : [status]),
+    ...(call === undefined ? [] : [`grpc-status ${call}`]),
     ...(method === undefined ? [] : [method, `${host}${path}`]),
     ...(client === undefined ? [] : [`from ${client}`]),
     ...(upstream === undefined ? [] : [upstream]),

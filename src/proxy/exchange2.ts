@@ -7,7 +7,7 @@ import { isCodable } from './compress.ts'
 import { blame } from './fault.ts'
 import { fieldsIn } from './field-lines.ts'
 import { answerFields, takesTrailers, trailerFields, valuesOf } from './fields.ts'
-import { breakOff, isCall, resetCall, silenceOf } from './grpc.ts'
+import { breakOff, callStatusOf, isCall, resetCall, silenceOf } from './grpc.ts'
 import type { Line } from './line2.ts'
 import { type Kept, keepBody, type Sending2, sendBody2 } from './send2.ts'
 import type { Visitor } from './visitor.ts'
@@ -81,6 +81,7 @@ export class Answer2 {
     this.kept.chunks = undefined
     const status = statusOf(raw)
     const { fields, trailers: _ } = answerFields(withoutPseudo(raw))
+    trip.callStatus = callStatusOf(fields)
     fields.push('X-Request-Id', asked.id)
     const whole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
     try {
@@ -116,6 +117,7 @@ export class Answer2 {
     if (this.settled || this.stream.rstCode !== constants.NGHTTP2_NO_ERROR || !visitor.begun) return
     this.settled = true
     this.sending?.stop()
+    this.to.trip.callStatus ??= callStatusOf(this.trailers)
     if (this.trailers.length > 0) visitor.endWith(trailerFields(this.trailers))
     else if (!visitor.out.writableEnded) visitor.out.end()
     // An answer before the end of the body: what is left of it, nobody wants.
@@ -144,8 +146,8 @@ export class Answer2 {
     this.settled = true
     this.sending?.stop()
     trip.lost ||= !visitor.closed
-    if (lost) breakOff(visitor, 'the app closed the connection')
-    else resetCall(visitor, rstCode)
+    if (lost) breakOff(visitor, trip, 'the app closed the connection')
+    else resetCall(visitor, trip, rstCode)
   }
 
   /** It may have been done already, so it has to be such that doing it twice is doing it once. */
@@ -163,7 +165,7 @@ export class Answer2 {
     }
     blame(trip, `was silent for ${ms / 1000} s in the middle of its answer`)
     trip.lost ||= !visitor.closed
-    breakOff(visitor, 'the call was silent for too long')
+    breakOff(visitor, trip, 'the call was silent for too long')
   }
 
   /** The client has its answer, or has left early: either way nobody waits for the upstream any more. */

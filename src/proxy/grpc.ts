@@ -3,6 +3,7 @@ import { constants } from 'node:http2'
 import type { RouteLimits } from '../types.ts'
 import { valuesOf } from './fields.ts'
 import type { Limits } from './limits.ts'
+import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
 
 /** What is particular to calls of gRPC (its PROTOCOL-HTTP2.md); all else is HTTP/2. */
@@ -24,6 +25,11 @@ const longestMs = 24 * 3600 * 1000
 
 export function isCall({ fields }: Pick<Visitor, 'fields'>): boolean {
   return valuesOf(fields, 'content-type')[0]?.toLowerCase().startsWith('application/grpc') ?? false
+}
+
+/** Of fields or trailers that an app has sent. */
+export function callStatusOf(fields: readonly string[]): string | undefined {
+  return valuesOf(fields, 'grpc-status')[0]
 }
 
 /** How long both sides may be silent, ms: as long as any stream, or until the deadline that the client has set. */
@@ -49,15 +55,16 @@ export function callLimits(own: RouteLimits | undefined): RouteLimits {
 }
 
 /** Ends an answer in the middle. A call is told that it may be tried again, where a reset would say that something is broken. */
-export function breakOff(visitor: Visitor, why: string): void {
-  if (visitor.begun && isCall(visitor))
-    visitor.endWith(['grpc-status', String(unavailable), 'grpc-message', why])
-  else visitor.cut()
+export function breakOff(visitor: Visitor, trip: Trip, why: string): void {
+  if (!visitor.begun || !isCall(visitor)) return void visitor.cut()
+  trip.callStatus = String(unavailable)
+  visitor.endWith(['grpc-status', trip.callStatus, 'grpc-message', why])
 }
 
 /** Ends a call as its app has: by a reset like the app's own, or where there is no such here in the words that stand for it. */
-export function resetCall(visitor: Visitor, code: number): void {
+export function resetCall(visitor: Visitor, trip: Trip, code: number): void {
   const status = statuses.get(code) ?? internal
+  if (isCall(visitor)) trip.callStatus = String(status)
   if (code === constants.NGHTTP2_CANCEL) return void visitor.cut({ cancelled: true })
   if (status === internal || !isCall(visitor)) return void visitor.cut()
   const told = ['grpc-status', String(status), 'grpc-message', `the app has reset the call (code ${code})`]

@@ -24,7 +24,8 @@ export function openLines(): Lines {
       const app = trip.app === undefined ? '' : `,"app":"${trip.app}"`
       const release = trip.release === undefined ? '' : `,"release":${trip.release}`
       const upstream = trip.failed === undefined ? '' : `,"upstream":"${trip.failed}"`
-      return `{"time":"${timeOf(Date.now())}","id":${quoted(idOf(trip))}${app}${release},"client":${quoted(clientOf(trip))},"method":${quoted(trip.visitor.method)},"host":${quoted(hostOf(trip))},"path":${quoted(pathOf(trip))},"status":${statusOf(trip)}${upstream},"why":${quoted(why)}}\n`
+      const call = trip.callStatus === undefined ? '' : callOf(trip.callStatus)
+      return `{"time":"${timeOf(Date.now())}","id":${quoted(idOf(trip))}${app}${release},"client":${quoted(clientOf(trip))},"method":${quoted(trip.visitor.method)},"host":${quoted(hostOf(trip))},"path":${quoted(pathOf(trip))},"status":${statusOf(trip)}${call}${upstream},"why":${quoted(why)}}\n`
     },
     other: facts => {
       const rest = Object.entries(facts).flatMap(([name, value]) =>
@@ -37,7 +38,7 @@ export function openLines(): Lines {
 
 /** Put together by hand: it is done for every request, and JSON.stringify would cost three times as much. Ids and hostnames are plain. */
 function jsonOf(trip: Trip, time: string): string {
-  const { visitor, asked, app, release, upstream, connectMs, firstByteMs, retries } = trip
+  const { visitor, asked, app, release, upstream, connectMs, firstByteMs, retries, callStatus } = trip
   const { agent, referer } = saidOf(visitor.fields)
   const { tls } = visitor
   return (
@@ -48,7 +49,8 @@ function jsonOf(trip: Trip, time: string): string {
     (tls === undefined ? '' : `,"tls":"${tls}"`) +
     `,"method":${visitor.method === 'GET' ? '"GET"' : quoted(visitor.method)}` +
     `,"host":${asked === undefined ? quoted(hostOf(trip)) : `"${asked.hostname}"`},"path":${quoted(pathOf(trip))}` +
-    `,"status":${statusOf(trip)},"bytes_in":${visitor.taken},"bytes_out":${visitor.bytes}` +
+    `,"status":${statusOf(trip)}${callStatus === undefined ? '' : callOf(callStatus)}` +
+    `,"bytes_in":${visitor.taken},"bytes_out":${visitor.bytes}` +
     (agent === undefined ? '' : `,"agent":${quoted(agent)}`) +
     (referer === undefined ? '' : `,"referer":${quoted(referer)}`) +
     (upstream === undefined ? '' : `,"upstream":"${upstream}"`) +
@@ -82,6 +84,11 @@ function entryOf(trip: Trip, timeOf: (at: number) => string): AccessEntry {
 export function statusOf({ visitor, webSocket }: Trip): number {
   if (webSocket) return 101
   return visitor.status === 0 ? left : visitor.status
+}
+
+/** A number, unless the app says something else. */
+function callOf(said: string): string {
+  return `,"grpc_status":${/^(?:0|[1-9]\d{0,2})$/.test(said) ? said : quoted(cut(said, 32))}`
 }
 
 function idOf({ asked, refused }: Trip): string {

@@ -147,7 +147,10 @@ function ask(going: Going, parts: Parts, tried: Place | undefined, read?: Kept) 
     const { lane, release, cookie } = place
     const { dress, route } = place.site
     const limits = place.site.limits(parts.limits)
-    const exchange = { kind: 'request', end: () => breakOff(visitor, 'this app is being replaced') } as const
+    const exchange = {
+      kind: 'request',
+      end: () => breakOff(visitor, trip, 'this app is being replaced'),
+    } as const
     const done = parts.traffic.begin(lane.upstream, exchange)
     trip.upstream = lane.name
     trip.release = release

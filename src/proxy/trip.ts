@@ -29,6 +29,8 @@ export class Trip {
   fault: string | undefined
   /** The upstream whose fault it was. */
   failed: string | undefined
+  /** What a call of gRPC was told at its end, as the app has said it, or we in its place. */
+  callStatus: string | undefined
   /** The client got no answer from the app, or half of one. */
   lost = false
   private totalMs: number | undefined

@@ -5,7 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import * as grpc from '@grpc/grpc-js'
 import { type Test, t } from 'tap'
 
+import { sentenceOf } from '../../src/edge/entries.ts'
 import { deadlineOf } from '../../src/proxy/grpc.ts'
+import { openLines } from '../../src/proxy/line.ts'
 import {
   asked,
   bareBackend2,
@@ -179,6 +181,55 @@ t.test('who cancels a call has it cancelled at the app, and the app its own at t
       t.match(await heard(clientOf(t, port).Scatter!(sends(''))), { code: said }, `${code} begun: ${begun}`)
     }
   }
+})
+
+t.test('how a call has ended is in its log, as the app says it or as it is told in its place', async t => {
+  const odd = `"\\${'x'.repeat(500)}`
+  const said: readonly (readonly [status: string, log: number | string])[] = [
+    ['0', 0],
+    ['5', 5],
+    ['007', '007'],
+    [odd, `${odd.slice(0, 32)}...`],
+  ]
+  let calls = 0
+  const app = await bareBackend2(t, stream => {
+    const [status] = said[calls++ % said.length]!
+    const head = { ':status': 200, 'content-type': 'application/grpc' }
+    // Once behind an answer, once in place of one.
+    if (calls > said.length) return stream.respond({ ...head, 'grpc-status': status }, { endStream: true })
+    stream.respond(head, { waitForTrailers: true })
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': status }))
+    stream.end(Buffer.from([0, 0, 0, 0, 1, 0x61]))
+  })
+  const { port, tripped } = await stage(t, [grpcRoute(app)])
+  const client = clientOf(t, port)
+  for (let n = 0; n < said.length * 2; n++) await heard(client.Scatter!(sends('')))
+  const lines = openLines()
+  const all = (await tripped(said.length * 2)).map(trip => JSON.parse(lines.access(trip, 'json')))
+  const logged = said.map(each => each[1])
+  t.same(
+    all.map(entry => entry.grpc_status),
+    [...logged, ...logged],
+  )
+})
+
+t.test('a call that is broken off has its status in both logs; what is no call has none', async t => {
+  let calls = 0
+  const app = await bareBackend2(t, stream => {
+    if (calls++ > 0) return stream.respond({ ':status': 204 }, { endStream: true })
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    stream.write(Buffer.from([0, 0, 0, 0, 1, 0x61]), () => stream.session!.destroy())
+  })
+  const { port, tripped } = await stage(t, [grpcRoute(app)])
+  t.match(await heard(clientOf(t, port).Scatter!(sends(''))), { code: grpc.status.UNAVAILABLE })
+  await ask(port, '/')
+  const lines = openLines()
+  const [call, page] = await tripped(2)
+  t.match(JSON.parse(lines.access(call, 'json')), { status: 200, grpc_status: 14 })
+  const error = lines.error(call, call.fault!)
+  t.match(JSON.parse(error), { grpc_status: 14, why: /closed the connection/ })
+  t.match(sentenceOf(error), / 200 grpc-status 14 POST shop\.test/)
+  t.notMatch(lines.access(page!, 'json'), /grpc_status/)
 })
 
 t.test('whoever reads slowly keeps the other side waiting, both ways, and little in between', async t => {
