@@ -14,6 +14,7 @@ import { noteStarts, takeUpFault, tellOff, watchFaults } from './core/faults.ts'
 import { kvOf } from './core/kv.ts'
 import { createOperations } from './core/operations.ts'
 import { executablesOf, placesOf, sweepPlugins } from './core/plugin-places.ts'
+import { finishPurges } from './core/plugin-purge.ts'
 import { createPlugins } from './core/plugins.ts'
 import type { Cellar, Rooms } from './core/rooms.ts'
 import { createAttempts } from './deploy/attempts.ts'
@@ -125,6 +126,7 @@ export async function serve(
     }
     const core = createCore(programVersion(), rooms)
     sweepPlugins(rooms)
+    await finishPurges(rooms)
     const watchdog = watchFaults(rooms)
     const fault = takeUpFault(rooms)
     await roster.load(placesOf(rooms), name => createCore(programVersion(), rooms, name))

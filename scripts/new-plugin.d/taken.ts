@@ -6,6 +6,7 @@ import { root } from '../../src/settings.ts'
 
 /** Says on stdout why a new plugin cannot have that name; nothing when it can. */
 export async function whyTaken(name: string): Promise<string | undefined> {
+  if (name === 'davit') return 'davit is Davit itself.'
   const places = placesIn(join(root, 'plugins'), '')
   if (places.some(place => place.name === name)) return `Davit itself brings a plugin ${name}.`
   const read = createReader({ user: undefined, env: {}, checkout: async () => undefined })

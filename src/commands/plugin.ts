@@ -1,5 +1,5 @@
 import { UserError } from '../errors.ts'
-import { choice, keyFlag, option, optional, text } from '../plugin/args.ts'
+import { choice, flag, keyFlag, option, optional, text } from '../plugin/args.ts'
 import type { Installed, PluginFacts } from '../plugin/catalogue.ts'
 import { defineCommand } from '../plugin/command.ts'
 import { tableOf } from './table.ts'
@@ -57,11 +57,18 @@ export const commands = [
 
   defineCommand({
     name: 'plugin:uninstall',
-    about: 'Take a plugin away; what it kept stays for when it comes back',
-    args: { name: text('NAME') },
-    async run({ name }, { core, by, out, signal }) {
-      await core.plugins.uninstall(name, { by, out, signal })
-      out(`${name} is uninstalled`)
+    about: 'Take a plugin away; what it kept stays for when it comes back, unless --purge',
+    args: {
+      name: text('NAME'),
+      purge: flag('purge', {
+        about: 'What it kept goes too, for all apps; also of one that is uninstalled already',
+      }),
+    },
+    confirm: ({ name, purge }) =>
+      purge ? { name, loses: `${name} is uninstalled, and what it kept, for all apps, is lost.` } : undefined,
+    async run({ name, purge }, { core, by, out, signal }) {
+      await core.plugins.uninstall(name, { purge }, { by, out, signal })
+      out(purge ? `${name} is uninstalled, and what it kept is gone` : `${name} is uninstalled`)
     },
   }),
 

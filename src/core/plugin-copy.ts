@@ -53,6 +53,8 @@ export async function withCopy<T>(
 }
 
 export function readPluginName(name: unknown): string {
+  if (name === 'davit')
+    throw new UserError('name-taken', 'davit is Davit itself.', 'Give the plugin another name.')
   if (typeof name === 'string' && /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && name.length <= 40) return name
   throw new UserError(
     'bad-name',

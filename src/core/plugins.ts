@@ -8,6 +8,7 @@ import type { Standing } from '../plugin/roster.ts'
 import type { Call } from '../types.ts'
 import { type Copy, readPluginName, withCopy } from './plugin-copy.ts'
 import { isProgramFolder, placesOf, pluginFolder } from './plugin-places.ts'
+import { finishPurge, keptOnly, notePurge, purgeKept } from './plugin-purge.ts'
 import type { Rooms } from './rooms.ts'
 
 /**
@@ -29,7 +30,7 @@ export function createPlugins(roomsOf: () => Rooms): Catalogue {
     get: name => factsOf(standingOf(name, roomsOf()), roomsOf()),
     install: (origin, { name }, call) => inTurn(() => install(origin, { name, call }, roomsOf())),
     update: (name, { committish }, call) => inTurn(() => update(name, { committish, call }, roomsOf())),
-    uninstall: (name, call) => inTurn(() => uninstall(name, call, roomsOf())),
+    uninstall: (name, { purge }, call) => inTurn(() => uninstall(name, { purge, call }, roomsOf())),
     enable: (name, call) => inTurn(() => enable(name, call, roomsOf())),
     disable: (name, call) => inTurn(() => disable(name, call, roomsOf())),
   }
@@ -115,9 +116,14 @@ async function putIn(copy: Copy, call: Call, rooms: Rooms): Promise<Installed> {
   }
 }
 
-async function uninstall(name: string, call: Call, rooms: Rooms): Promise<void> {
+async function uninstall(
+  name: string,
+  { purge, call }: { purge: boolean; call: Call },
+  rooms: Rooms,
+): Promise<void> {
   const { store, roster, settings } = rooms
-  installedOf(name, rooms)
+  if (purge && keptOnly(name, rooms)) return purgeKept(name, rooms)
+  const { commit } = installedOf(name, rooms)
   checkNobodyNeeds(name, 'uninstalled', rooms)
   const apps = store.dependencies.on(name)
   if (apps.length > 0)
@@ -133,14 +139,18 @@ async function uninstall(name: string, call: Call, rooms: Rooms): Promise<void> 
       `${name} cannot be uninstalled: it runs ${services.map(each => each.name).join(', ')}.`,
       'Destroy what it runs first.',
     )
-  const { commit } = installedOf(name, rooms)
-  const old = roster.find(name)
-  store.plugins.remove(name)
+  const old = standingOf(name, rooms)
+  if (purge) notePurge(old, rooms)
+  else store.plugins.remove(name)
   crashAt('plugin:removed', settings)
-  await roster.forget(name)
+  const { stopped } = await roster.forget(name)
   await rm(pluginFolder(rooms, name, commit), { recursive: true, force: true })
   await tellRoutes([old], call, rooms)
   tell('plugin-off', `The plugin ${name} was uninstalled.`, { name, call }, rooms)
+  if (!purge) return
+  // What it may still write down at its end goes too.
+  await stopped
+  await finishPurge(name, rooms)
 }
 
 async function enable(name: string, call: Call, rooms: Rooms): Promise<boolean> {

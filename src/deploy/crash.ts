@@ -41,6 +41,8 @@ export const crashPoints = [
   'plugin:placed',
   'plugin:admitted',
   'plugin:recorded',
+  'plugin:purged',
+  'plugin:purging',
   'plugin:removed',
   'service:recorded',
   'service:started',

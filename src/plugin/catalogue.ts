@@ -19,8 +19,11 @@ export interface Catalogue {
   ): Promise<Installed>
   /** Fetches it again from where it came from. UserErrors as above, `plugin-own`. */
   update(name: string, options: { readonly committish: string | undefined }, call: Call): Promise<Installed>
-  /** Takes it away; what it kept stays. UserErrors `plugin-needed` by other plugins, `plugin-depended` on by apps, `plugin-own`. */
-  uninstall(name: string, call: Call): Promise<void>
+  /**
+   * Takes it away; what it kept stays, for the host and for apps, unless it is purged: then that goes too, also of one that was uninstalled
+   * before. UserErrors `plugin-needed` by other plugins, `plugin-depended` on by apps, `plugin-own`.
+   */
+  uninstall(name: string, options: { readonly purge: boolean }, call: Call): Promise<void>
   /** Turns it on; answers whether it was off. UserError `plugin-refused`. */
   enable(name: string, call: Call): Promise<boolean>
   /** Turns it off; answers whether it was on. UserError `plugin-needed`. */

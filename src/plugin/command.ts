@@ -18,8 +18,8 @@ export interface Command<A extends Arguments = Arguments> {
   readonly more?: readonly (readonly [string, string])[]
   /** It only looks: no audit row. */
   readonly reads?: boolean
-  /** Says what must be typed back before it runs; `--force` skips it. */
-  readonly confirm?: (values: Values<A>) => { readonly name: string; readonly loses: string }
+  /** Says what must be typed back before it runs, where something is lost; `--force` skips it. */
+  readonly confirm?: (values: Values<A>) => { readonly name: string; readonly loses: string } | undefined
   /** Not in `help`; for forms that clients use and people need not learn. */
   readonly hidden?: boolean
   /** An exit code, or nothing for 0. Reads, makes one call, prints. */

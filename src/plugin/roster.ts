@@ -45,8 +45,8 @@ export interface Roster {
   turnOff(name: string, reason: string): void
   /** Off once nobody waits for it any more, with those that need it. */
   retire(name: string, reason: string): Promise<void>
-  /** As if it had never been there. It is off already, or goes off as in `retire`. */
-  forget(name: string): Promise<void>
+  /** As if it had never been there. It is off already, or goes off as in `retire`; `stopped` settles when it has. */
+  forget(name: string): Promise<{ readonly stopped: Promise<void> }>
   /** Told of what goes wrong in hooks. */
   readonly failed: Failed
   /** Stops all, the last one first. */
@@ -177,7 +177,7 @@ export function openRoster(options: RosterOptions): Roster {
         })
         entries.set(name, { place, plugin, shift })
         await bringOn()
-        if (before?.shift) before.shift.retire(log)
+        void before?.shift?.retire(log)
         log.info({ plugin: name, version: place.version }, 'a plugin is on')
       }),
     turnOff(name, reason) {
@@ -192,14 +192,14 @@ export function openRoster(options: RosterOptions): Roster {
         const shift = entries.get(name)?.shift
         set(name, { off: reason, shift: undefined })
         settle()
-        shift?.retire(log)
+        void shift?.retire(log)
       }),
     forget: name =>
       inTurn(async () => {
         const shift = entries.get(name)?.shift
         entries.delete(name)
         settle()
-        shift?.retire(log)
+        return { stopped: shift?.retire(log) ?? Promise.resolve() }
       }),
     failed(name, { message }) {
       if (entries.has(name)) set(name, { failure: { at: new Date(), text: message } })

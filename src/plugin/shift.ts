@@ -16,8 +16,8 @@ export interface Shift {
   start(): Promise<void>
   /** At once: what waits for it is given up. */
   end(reason: unknown): void
-  /** Once nobody waits for it any more, or after a while. It must be nobody's any more by then. */
-  retire(log: Logger): void
+  /** Once nobody waits for it any more, or after a while. It must be nobody's any more by then. Settles when it has stopped. */
+  retire(log: Logger): Promise<void>
   /** Now, in its turn: the daemon ends. */
   stop(log: Logger): Promise<void>
 }
@@ -52,7 +52,7 @@ export function openShift(plugin: Plugin, context: Context, folder: string): Shi
     },
     end: reason => ended.abort(reason),
     retire(log) {
-      void Promise.race([quiet(), pause(patienceMs, undefined, { ref: false })]).then(() => stop(log))
+      return Promise.race([quiet(), pause(patienceMs, undefined, { ref: false })]).then(() => stop(log))
     },
     stop,
   }

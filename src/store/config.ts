@@ -25,6 +25,8 @@ export function openConfig({ prepare, transaction, findApp, getApp, seal }: Grou
   )
   const unset = prepare<[number, string]>('DELETE FROM config WHERE coalesce(app, 0) = ? AND key = ?')
 
+  const purge = prepare<[string]>("DELETE FROM config WHERE owner = ? AND owner <> ''")
+
   const place = (at: number, key: string) => ['config', at, key]
 
   const found = (at: number, key: string, owner: string): ConfigValue | undefined => {
@@ -51,6 +53,7 @@ export function openConfig({ prepare, transaction, findApp, getApp, seal }: Grou
         }
         return unwanted.length + wanted.length > 0
       }),
+    purge: owner => void purge.run(owner),
   }
 }
 

@@ -14,6 +14,8 @@ export interface JobRecords {
   runs(job: JobName, options: { limit: number }): readonly JobRun[]
   /** At the daemon's start: what had begun has failed. */
   cutOff(): void
+  /** All that is known of a plugin's jobs. */
+  purge(plugin: string): void
 }
 
 export interface JobName {
@@ -65,6 +67,7 @@ export function openJobs({ prepare, transaction, now }: Ground): JobRecords {
     `UPDATE job_runs SET outcome = 'failed', ended_at = ?, reason = 'Davit was stopped before it ended.'
      WHERE outcome = 'running'`,
   )
+  const purges = ['jobs', 'job_runs'].map(each => prepare<[string]>(`DELETE FROM ${each} WHERE plugin = ?`))
   const note = ({ plugin, name }: JobName, outcome: string, at: Date) =>
     transaction(() => {
       const { id } = add.get({ plugin, name, outcome, at: at.getTime() })!
@@ -91,5 +94,9 @@ export function openJobs({ prepare, transaction, now }: Ground): JobRecords {
         reason: reason ?? undefined,
       })),
     cutOff: () => void cutOff.run(now().getTime()),
+    purge: plugin =>
+      transaction(() => {
+        for (const each of purges) each.run(plugin)
+      }),
   }
 }

@@ -14,6 +14,10 @@ export interface PluginValues extends Values {
   of(app: App): Values
   /** Gives one app what all plugins keep for another. */
   copy(from: App, to: App): void
+  /** All that a plugin keeps, for all apps too. */
+  purge(plugin: string): void
+  /** Whether it keeps anything. */
+  any(plugin: string): boolean
 }
 
 /** Sealed, because plugins keep passwords here. Values are what JSON can say. */
@@ -34,6 +38,8 @@ export function openKv({ prepare, seal }: Ground): PluginValues {
   const ofAll = prepare<[number], Row & { plugin: string }>(
     'SELECT plugin, key, value FROM kv WHERE coalesce(app, 0) = ?',
   )
+  const purge = prepare<[string]>('DELETE FROM kv WHERE plugin = ?')
+  const any = prepare<[string], { there: 1 }>('SELECT 1 AS there FROM kv WHERE plugin = ? LIMIT 1')
   const place = (at: number, plugin: string, key: string) => ['kv', ...(at === host ? [] : [at]), plugin, key]
 
   const valuesAt = (at: number): Values => ({
@@ -57,6 +63,8 @@ export function openKv({ prepare, seal }: Ground): PluginValues {
   return {
     ...valuesAt(host),
     of: app => valuesAt(app.id),
+    purge: plugin => void purge.run(plugin),
+    any: plugin => any.get(plugin) !== undefined,
     copy(from: App, to: App) {
       for (const { plugin, key, value } of ofAll.all(from.id)) {
         const text = seal.open(value, place(from.id, plugin, key))

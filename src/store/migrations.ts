@@ -125,4 +125,8 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX links_of_app ON service_links (app);
   `,
+  `
+  -- It is gone, and what it kept is being taken away.
+  ALTER TABLE plugins ADD COLUMN purging INTEGER NOT NULL DEFAULT 0 CHECK (purging IN (0, 1));
+  `,
 ]

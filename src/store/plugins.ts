@@ -11,6 +11,9 @@ export interface PluginRecords {
   fault(name: string, reason: string): void
   enable(name: string): void
   remove(name: string): void
+  /** Not installed any more, and what it kept has to go: until `remove`. */
+  purge(name: string): void
+  purging(): readonly string[]
 }
 
 export interface PluginRecord {
@@ -51,13 +54,19 @@ export function openPlugins({ prepare, now }: Ground): PluginRecords {
   >(
     `INSERT INTO plugins (name, source, committish, "commit", installed_at) VALUES (@name, @source, @committish, @commit, @at)
      ON CONFLICT (name) DO UPDATE SET source = excluded.source, committish = excluded.committish, "commit" = excluded."commit",
-       installed_at = excluded.installed_at, disabled = 0, fault = NULL`,
+       installed_at = excluded.installed_at, disabled = 0, fault = NULL, purging = 0`,
   )
   const turn = prepare<[{ name: string; disabled: 0 | 1; fault: string | null }]>(
     `INSERT INTO plugins (name, disabled, fault) VALUES (@name, @disabled, @fault)
      ON CONFLICT (name) DO UPDATE SET disabled = excluded.disabled, fault = excluded.fault`,
   )
   const remove = prepare<[string]>('DELETE FROM plugins WHERE name = ?')
+  const purge = prepare<[string]>(
+    `INSERT INTO plugins (name, purging) VALUES (?, 1)
+     ON CONFLICT (name) DO UPDATE SET source = NULL, committish = NULL, "commit" = NULL, installed_at = NULL, disabled = 0,
+       fault = NULL, purging = 1`,
+  )
+  const purging = prepare<[], { name: string }>('SELECT name FROM plugins WHERE purging ORDER BY name')
 
   return {
     find(name) {
@@ -71,6 +80,8 @@ export function openPlugins({ prepare, now }: Ground): PluginRecords {
     fault: (name, reason) => void turn.run({ name, disabled: 0, fault: reason }),
     enable: name => void turn.run({ name, disabled: 0, fault: null }),
     remove: name => void remove.run(name),
+    purge: name => void purge.run(name),
+    purging: () => purging.all().map(each => each.name),
   }
 }
 

@@ -20,6 +20,7 @@ export function openProperties({ prepare, findApp, getApp, seal }: Ground): Prop
   const clear = prepare<[string, number, string]>(
     'DELETE FROM properties WHERE topic = ? AND coalesce(app, 0) = ? AND key = ?',
   )
+  const purge = prepare<[string]>('DELETE FROM properties WHERE topic = ?')
   const place = (topic: string, at: number, key: string) => ['properties', topic, at, key]
   return {
     of(app) {
@@ -38,5 +39,6 @@ export function openProperties({ prepare, findApp, getApp, seal }: Ground): Prop
       if (value === undefined) clear.run(topic, at, key)
       else set.run({ topic, at, key, sealed: seal.seal(value, place(topic, at, key)) })
     },
+    purge: topic => void purge.run(topic),
   }
 }

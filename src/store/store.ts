@@ -91,6 +91,8 @@ export interface ConfigValues {
    * UserError `config-owned` when a key belongs to another owner than the one who changes it.
    */
   change(app: AppName | undefined, change: { set?: Env; unset?: readonly string[]; owner?: string }): boolean
+  /** Every value that this plugin provides. */
+  purge(owner: string): void
 }
 
 export interface Domains {
@@ -131,6 +133,8 @@ export interface Properties {
   get(topic: string, app: AppName | undefined, key: string): string | undefined
   /** No value clears. */
   set(topic: string, app: AppName | undefined, key: string, value: string | undefined): void
+  /** All that is set of a topic, for the host and for all apps. */
+  purge(topic: string): void
 }
 
 export interface NewRelease {

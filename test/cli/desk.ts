@@ -39,12 +39,16 @@ export function desk(t: Test, more: readonly Command[] = [], given: Parameters<t
   }
   const gits: (readonly string[])[] = []
   const desk: Desk = {
-    entries: new Map([
-      ...[...commands, ...more].map(command => [command.name, { command, context }] as const),
-      ...members.flatMap(({ plugin, context }) =>
-        (plugin.commands ?? []).map(command => [command.name, { command, context }] as const),
-      ),
-    ]),
+    get entries() {
+      return new Map([
+        ...[...commands, ...more].map(command => [command.name, { command, context }] as const),
+        ...rooms.roster
+          .members()
+          .flatMap(({ plugin, context }) =>
+            (plugin.commands ?? []).map(command => [command.name, { command, context }] as const),
+          ),
+      ])
+    },
     abouts,
     store: rooms.store,
     log,

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { type Test, t } from 'tap'
 import tar from 'tar-stream'
 
+import { createCore } from '../../src/core/core.ts'
 import { placesOf, sweepPlugins } from '../../src/core/plugin-places.ts'
 import { definePlugin } from '../../src/plugin/define.ts'
 import type { Route } from '../../src/types.ts'
@@ -334,6 +335,85 @@ t.test('a plugin that others need, or apps depend on, is not uninstalled', async
   t.match(await say('plugin:update'), { code: 0, stderr: /No plugin was installed from a repository/ })
 })
 
+t.test('what a plugin kept stays when it is uninstalled, and goes when it is purged', async t => {
+  const keeping = `, commands: [
+    {
+      name: 'hello:set', about: '', args: { app: appName(), word: text('WORD') },
+      run({ app, word }, { core, kv, dir }) {
+        kv.set('word', word)
+        kv.of(core.apps.get(app)).set('word', word)
+        core.config.provide(app, { HELLO: word })
+        core.properties.set('hello', app, 'word', word)
+        core.properties.set('git', app, 'deploy-branch', word)
+        writeFileSync(join(dir, 'word'), word)
+        writeFileSync(join(core.served(), 'word'), word)
+      },
+    },
+    {
+      name: 'hello:get', about: '', args: { app: appName() },
+      run({ app }, { core, kv, dir, out }) {
+        const files = [join(dir, 'word'), join(core.served(), 'word')].map(each => existsSync(each))
+        out(JSON.stringify([
+          kv.get('word'), kv.of(core.apps.get(app)).get('word'), core.config.env(app).HELLO,
+          core.properties.get('hello', app, 'word'), core.properties.get('git', app, 'deploy-branch'), ...files,
+        ]))
+      },
+    },
+  ], async stop({ dir, kv }) {
+    await null
+    kv.set('last', 'word')
+    writeFileSync(join(dir, 'last'), 'word')
+  }`
+  const { say, data, rooms } = await plugins(t)
+  const input = await tarOf({
+    'index.ts': `import { existsSync, writeFileSync } from 'node:fs'
+      import { join } from 'node:path'
+      import { appName, text } from 'davit/plugin'
+      ${module('hello', keeping)}`,
+  })
+  await say('apps:create shop')
+  t.match(await say('plugin:install -', { input }), { code: 0 })
+  t.match(await say('hello:set shop Ahoy'), { code: 0 })
+  const got = async () => JSON.parse((await say('hello:get shop')).stdout)
+  const all = ['Ahoy', 'Ahoy', 'Ahoy', 'Ahoy', 'Ahoy', true, true]
+  t.strictSame(await got(), all)
+
+  t.match(await say('plugin:uninstall hello'), { code: 0, stdout: 'hello is uninstalled\n' })
+  await say('plugin:install -', { input })
+  t.strictSame(await got(), all, 'it finds what it kept')
+
+  t.match(await say('plugin:uninstall hello --purge'), {
+    code: 1,
+    stderr: /what it kept, for all apps, is lost/,
+  })
+  t.strictSame(await got(), all)
+  t.match(await say('plugin:uninstall hello --purge --force'), {
+    code: 0,
+    stdout: 'hello is uninstalled, and what it kept is gone\n',
+  })
+  t.same(await folders(data), [])
+  t.notOk(rooms.store.kv.any('hello'), 'also what it wrote down at its end')
+  t.equal(rooms.store.plugins.find('hello'), undefined)
+  await say('plugin:install -', { input })
+  t.strictSame(await got(), [null, null, null, null, 'Ahoy', false, false], "what is Davit's own stays")
+
+  await say('hello:set shop Again')
+  await say('plugin:uninstall hello')
+  t.match(await say('plugin:uninstall hello --purge --force'), { code: 0 }, 'later too')
+  t.same(await folders(data), [])
+  for (const name of ['hello', '../static', 'davit', 'nowhere'])
+    t.match(await say(`plugin:uninstall ${name} --purge --force`), { code: 1 }, name)
+})
+
+t.test('what depends on a plugin keeps it from being purged', async t => {
+  const { say, rooms } = await plugins(t)
+  await say('plugin:install -', { input: await tarOf(hello('Hello')) })
+  await say('apps:create shop')
+  rooms.store.dependencies.add('shop' as never, 'hello')
+  t.match(await say('plugin:uninstall hello --purge --force'), { code: 1, stderr: /shop depends on it/ })
+  t.match(await say('apps:create b'), { stdout: /Hello/ })
+})
+
 t.test('a plugin has the name that it is given', async t => {
   const { say } = await plugins(t)
   t.match(await say('plugin:install - --name other', { input: await tarOf(hello('Hello')) }), {
@@ -394,7 +474,7 @@ function sayOnCreate(word: string): string {
 async function plugins(t: Test, options: Parameters<typeof desk>[2] = {}) {
   const all = desk(t, [], options)
   sweepPlugins(all.rooms)
-  await all.rooms.roster.load([], () => all.core)
+  await all.rooms.roster.load([], name => createCore('0.0.0', all.rooms, name))
   return { ...all, data: join(all.rooms.settings.data, 'plugins') }
 }
 

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import t from 'tap'
 
+import { crashedAt } from '../../src/deploy/crash.ts'
 import { root } from '../../src/settings.ts'
 import { gitServer } from '../git/http.ts'
 import { greeted, module, tarOf } from './plugged.ts'
@@ -118,7 +120,8 @@ t.test('a daemon that is killed on the way has the plugin or has it not', async 
   const points = ['copied', 'placed', 'admitted', 'recorded', 'removed'].map(each => `plugin:${each}`)
   const box = await sandbox(t)
   await box.stop()
-  await box.start({ DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: points.join() })
+  const purges = ['plugin:purging', 'plugin:purged'] as const
+  await box.start({ DAVIT_SANDBOX: '1', DAVIT_CRASH_AT: [...points, ...purges].join() })
   const folder = join(box.data, 'plugins')
   const versions = async () =>
     (await readdir(folder, { recursive: true })).filter(each => /[0-9a-f]{40}$|^\.new/.test(each))
@@ -133,5 +136,16 @@ t.test('a daemon that is killed on the way has the plugin or has it not', async 
     t.equal((await versions()).length, isThere ? 1 : 0, point)
     if (isThere) t.equal((await box.ssh('plugin:report kept --plugin-state')).stdout, 'on\n')
   }
+  t.match(await box.ssh('plugin:install -', { input }), { code: 0 })
+  t.equal((await box.ssh('plugin:installed kept')).code, 0)
+  const ready = box.logged(/"msg":"ready: /)
+  t.not((await box.ssh('plugin:uninstall kept --purge --force')).code, 0)
+  await ready
+  t.equal((await box.ssh('plugin:installed kept')).code, 1)
+  t.notOk(
+    (await readdir(folder)).includes('kept'),
+    'what it kept is gone, though the next daemon was killed at that too',
+  )
+  for (const point of purges) t.ok(existsSync(crashedAt(point, box.data)), point)
   t.match(await box.ssh('plugin:install -', { input }), { code: 0 })
 })

@@ -60,6 +60,7 @@ t.test('it says what to do next', async t => {
 t.test('names that Davit has given away are refused', async t => {
   const dir = await ownFolder(t)
   for (const [name, reason] of [
+    ['davit', 'davit is Davit itself.'],
     ['storage', 'Davit itself brings a plugin storage.'],
     ['apps', "apps is a topic of Davit's own commands: apps:create is there."],
     ['help', "help is a topic of Davit's own commands"],

@@ -25,6 +25,19 @@ t.test('what is installed is kept with where it came from, another version in it
   t.equal(plugins.find('a'), undefined)
 })
 
+t.test('what has to be purged is not installed, until it is removed or installed again', async t => {
+  const { plugins } = store(t)
+  plugins.put('a', installed)
+  plugins.disable('a')
+  for (const name of ['b', 'a']) plugins.purge(name)
+  t.strictSame(plugins.purging(), ['a', 'b'])
+  t.match(plugins.find('a'), { installed: undefined, disabled: false })
+  plugins.remove('b')
+  plugins.put('a', installed)
+  t.strictSame(plugins.purging(), [])
+  t.match(plugins.find('a'), { installed })
+})
+
 t.test('a plugin that came with Davit is known once it was turned off', async t => {
   const { plugins } = store(t)
   plugins.disable('storage')
