@@ -1,7 +1,7 @@
 /** What a client may ask of one connection that costs it nothing and us something. */
-const prices = { reset: 1, ping: 1, settings: 20 }
+const prices = { reset: 2, ping: 1, trifle: 1, settings: 20 }
 
-/** A browser that leaves a page of a thousand pictures is well within it; a flood is past it in a moment. */
+/** A browser that leaves a page of hundreds of pictures is well within it; a flood is past it in a moment. */
 const most = 1_000
 const backEachMs = 0.1
 

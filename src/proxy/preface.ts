@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 
 /** What a connection in HTTP/2 begins with (RFC 9113 3.4), where a client knows that it is spoken without TLS to agree on it (3.3). */
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
@@ -11,13 +10,11 @@ export function begins(bytes: Buffer): boolean {
   return bytes.subarray(0, length).equals(preface.subarray(0, length))
 }
 
-/** Gives a connection on, with what has come of it. */
+/** Gives a connection on, with what has come of it: from here on it is read as a stream. */
 export function giveOver(socket: Socket, came: Buffer, to: (socket: Socket) => void): void {
   socket.allowHalfOpen = false
-  // What has come waits until it is taken; the kernel is read on, for that is done below JavaScript from here on.
-  Readable.prototype.pause.call(socket)
-  socket.unshift(came)
+  // What has come waits until somebody listens.
+  socket.pause().unshift(came)
   to(socket)
-  // For the end of the connection, and not before what has come is read.
-  setImmediate(() => socket.resume())
+  socket.resume()
 }

@@ -1,10 +1,10 @@
-import type { ClientHttp2Stream } from 'node:http2'
+import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 
 import type { Asked } from './asked.ts'
 import { trailerFields } from './fields.ts'
+import { isSaid } from './h2/pack.ts'
 import type { Sending, SendOptions } from './send.ts'
 import type { Visitor } from './visitor.ts'
-import { grouped } from './visitor2.ts'
 
 /** What has been read of a request's body, while it is short: with it the request can be put to another upstream from its beginning. */
 export interface Kept {
@@ -96,4 +96,15 @@ export function sendBody2(
       body.pause()
     },
   }
+}
+
+/** As Node takes trailers. Throws on what HTTP/1.1 could not say either. */
+function grouped(fields: readonly string[]): OutgoingHttpHeaders {
+  const tail: OutgoingHttpHeaders = Object.create(null)
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]!.toLowerCase()
+    const known = tail[name] as string[] | undefined
+    if (isSaid(name, fields[at + 1]!)) tail[name] = [...(known ?? []), fields[at + 1]!]
+  }
+  return tail
 }

@@ -1,10 +1,11 @@
-import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
-import { openPatience } from './patience.ts'
-import { type Parts, serve } from './serve.ts'
+import { noBody, spent } from './h2/bodies.ts'
+import { openDate } from './h2/date.ts'
+import { openPages } from './h2/outlet.ts'
+import { openSession, type Session } from './h2/session.ts'
+import type { Parts } from './serve.ts'
 import { peerOf } from './visitor.ts'
-import { Visitor2 } from './visitor2.ts'
 
 /** Speaks HTTP/2 on connections that have agreed on it, and hands each stream on. */
 export interface Server2 {
@@ -13,115 +14,42 @@ export interface Server2 {
   end(): Promise<void>
 }
 
-/** At once on one connection: it stands for so many of HTTP/1.1. */
-const streams = 128
-
-const options: http2.ServerOptions = {
-  settings: {
-    maxConcurrentStreams: streams,
-    // What a client may send ahead of the app, per stream: enough for a fast upload over a long way.
-    initialWindowSize: 256 * 1024,
-    // As in HTTP/1.1. Node resets a stream whose head is longer.
-    maxHeaderListSize: 32 * 1024,
-    enablePush: false,
-  },
-  maxHeaderListPairs: 256,
-  // What an app says twice is passed on twice, as in HTTP/1.1.
-  strictSingleValueFields: false,
-  maxSessionMemory: 16,
-  maxSettings: 16,
-  maxSessionInvalidFrames: 100,
-  maxSessionRejectedStreams: 100,
-  streamResetBurst: 500,
-  streamResetRate: 50,
-}
-
-/** Of a connection: its streams together send so much ahead. */
-const connectionWindow = 1024 * 1024
+/** How often deadlines are looked at: one timer for all streams of all connections. */
+const sweepMs = 250
 
 /** On plain connections of clients that know it is spoken, or over TLS. */
 export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): Server2 {
-  const sessions = new Set<ServerHttp2Session>()
+  const sessions = new Set<Session>()
+  const shared = { pages: openPages(), none: noBody(), spent: spent(), date: openDate() }
+  let timer: NodeJS.Timeout | undefined
+  let ended: (() => void) | undefined
 
-  function take(socket: Socket) {
-    const session = http2.performServerHandshake(socket, options)
-    sessions.add(session)
-    session.once('close', () => sessions.delete(session))
-    attend(session, { socket, parts, scheme })
-    session.setLocalWindowSize(connectionWindow)
+  const sweep = () => {
+    const now = performance.now()
+    for (const session of sessions) session.sweep(now)
+  }
+  const closed = (session: Session) => {
+    sessions.delete(session)
+    if (sessions.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+    ended?.()
   }
 
   return {
     take(socket) {
       socket.on('error', () => socket.destroy())
-      try {
-        take(socket)
-      } catch (error) {
-        parts.report(error)
-        socket.destroy()
-      }
+      const session = openSession(socket, { ...shared, parts, scheme, peer: peerOf(socket), sweepMs })
+      sessions.add(session)
+      socket.once('close', () => closed(session))
+      timer ??= setInterval(sweep, sweepMs).unref()
     },
     async end() {
-      const closed = [...sessions].map(session => new Promise(resolve => session.once('close', resolve)))
-      for (const session of sessions) session.close()
-      await Promise.all(closed)
+      for (const session of sessions) session.leave()
+      if (sessions.size > 0)
+        await new Promise<void>(resolve => {
+          ended = resolve
+        })
     },
   }
 }
-
-interface Attending {
-  readonly socket: Socket
-  readonly parts: Parts
-  readonly scheme: 'http' | 'https'
-}
-
-function attend(session: ServerHttp2Session, { socket, parts, scheme }: Attending) {
-  const { keepAliveMs, streamIdleMs, requestsPerConnection } = parts.limits
-  const peer = peerOf(socket)
-  const patience = openPatience()
-  const spend = (on: Parameters<typeof patience>[0]) => {
-    if (!patience(on)) session.destroy(new Error('a flood'), http2.constants.NGHTTP2_ENHANCE_YOUR_CALM)
-  }
-  let open = 0
-  let served = 0
-
-  // Whatever it is, it is the client's doing; the connection ends with it.
-  session.on('error', () => undefined)
-  session.on('remoteSettings', () => spend('settings'))
-  session.on('ping', () => spend('ping'))
-  session.setTimeout(keepAliveMs)
-  session.on('timeout', () => {
-    if (open > 0) return session.setTimeout(keepAliveMs)
-    session.close()
-    // A client that is told to go may not stay by doing nothing.
-    setTimeout(() => socket.destroy(), lastWordMs).unref()
-  })
-  session.on('stream', (stream: ServerHttp2Stream, _head, _flags, raw: unknown) => {
-    stream.on('error', forget)
-    // A client may have left before we hear of it.
-    if (stream.closed || stream.destroyed) return spend('reset')
-    open++
-    stream.on('close', () => {
-      open--
-      if (stream.aborted) spend('reset')
-    })
-    // Given with the time, it would be wrapped for each stream.
-    stream.on('timeout', giveUp)
-    stream.setTimeout(streamIdleMs)
-    if (++served >= requestsPerConnection * streams) session.close()
-    try {
-      serve(new Visitor2(stream, raw as string[], peer, scheme), parts)
-    } catch (error) {
-      parts.report(error)
-      stream.destroy(new Error('a bug'))
-    }
-  })
-}
-
-const forget = () => undefined
-
-function giveUp(this: ServerHttp2Stream): void {
-  this.destroy(new Error('it is quiet'))
-}
-
-const lastWordMs = 5_000

@@ -88,7 +88,7 @@ export class Talk implements RequestListener {
     this.behind = undefined
     if (!this.request.blank || !begins(all)) return this.feed(all)
     if (all.length < preface.length) this.behind = Buffer.from(all)
-    else giveOver(this.letGo('gone'), Buffer.from(all), http2)
+    else giveOver(this.letGo('pass'), Buffer.from(all), http2)
   }
 
   private feed(bytes: Buffer) {

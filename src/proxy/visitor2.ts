@@ -1,64 +1,67 @@
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 
-import { cancelled as cancelledError } from './cancelled.ts'
-import type { BeginOptions, Flow, Peer, Visitor } from './visitor.ts'
+import { type Answering, nowhere, outOf } from './h2/bodies.ts'
+import { codes } from './h2/frames.ts'
+import type { Head } from './h2/head.ts'
+import type { Mux, Opened } from './h2/mux.ts'
+import { Upload } from './h2/upload.ts'
+import type { BeginOptions, Flow, Visitor } from './visitor.ts'
 
 /** A request in HTTP/2: one stream of a connection (RFC 9113). */
-export class Visitor2 implements Visitor, Flow {
+export class Visitor2 implements Visitor, Flow, Answering {
   readonly version = '2.0'
-  readonly scheme: 'http' | 'https'
+  readonly id: number
   readonly method: string
   readonly target: string
   readonly authority: string | undefined
   readonly fields: readonly string[]
-  readonly peer: Peer
   trailers: readonly string[] = []
   status = 0
   taken = 0
   bytes = 0
-  bytesRead = 0
-  private readonly stream: ServerHttp2Stream
+  /** The request is whole. */
+  received: boolean
+  /** The answer has been said to its end. */
+  ended = false
+  closed = false
+  /** Bytes of the answer that the client takes. */
+  window: number
+  /** When something last moved, by the connection's clock, and how long nothing may. */
+  active: number
+  patienceMs: number
+  /** Undefined where there is no body. */
+  readonly upload: Upload | undefined
+  private readonly mux: Mux
+  private bare = false
+  private outgoing: Writable | undefined
+  private pending: Buffer | undefined
+  private sent: (() => void) | undefined
   private closing: readonly string[] = []
-  private nowhere: Writable | undefined
+  private listener: (() => void) | undefined
+  private listeners: (() => void)[] | undefined
 
-  constructor(stream: ServerHttp2Stream, raw: readonly string[], peer: Peer, scheme: 'http' | 'https') {
-    this.stream = stream
-    this.scheme = scheme
-    this.peer = peer
-    let method = ''
-    let target = ''
-    let authority: string | undefined
-    let at = 0
-    // Pseudo-fields come first, each once: nghttp2 resets any other stream.
-    for (; raw[at]?.charCodeAt(0) === 0x3a; at += 2) {
-      if (raw[at] === ':method') method = raw[at + 1]!
-      else if (raw[at] === ':path') target = raw[at + 1]!
-      else if (raw[at] === ':authority') authority = raw[at + 1]!
-    }
+  constructor(mux: Mux, id: number, { method, path, authority, fields, length }: Head, options: Opened) {
+    this.mux = mux
+    this.id = id
     this.method = method
-    this.target = target
+    this.target = path
     this.authority = authority
-    this.fields = withOneCookie(raw.slice(at))
-    if (!stream.endAfterHeaders) this.expectBody()
+    this.fields = fields
+    this.received = options.received
+    this.upload = options.received ? undefined : new Upload(length, id, mux)
+    this.window = options.window
+    this.patienceMs = options.patienceMs
+    this.active = mux.clock
   }
 
-  private expectBody() {
-    const { stream } = this
-    const { push } = stream
-    stream.push = (chunk: Buffer | null, encoding) => {
-      this.bytesRead += chunk?.length ?? 0
-      return push.call(stream, chunk, encoding)
-    }
-    // Node takes a stream that was reset for one that came to its end.
-    stream.once('aborted', () => stream.destroy(new Error('the client has left')))
-    stream.once('trailers', (_fields, _flags, said: unknown) => {
-      this.trailers = said as string[]
-    })
+  get scheme() {
+    return this.mux.scheme
   }
-
+  get peer() {
+    return this.mux.peer
+  }
   get tls() {
-    return this.peer.tls
+    return this.mux.peer.tls
   }
   get flow() {
     return this
@@ -67,52 +70,50 @@ export class Visitor2 implements Visitor, Flow {
     return this.bytes
   }
   get writableLength() {
-    return this.stream.bufferSize
+    return this.outgoing?.writableLength ?? 0
   }
-  get body() {
-    return this.stream
+  get bytesRead() {
+    return this.upload?.bytes ?? 0
   }
-  get received() {
-    return this.stream.readableEnded || this.stream.endAfterHeaders
+  get body(): Readable {
+    return this.upload?.body ?? this.mux.none
   }
   get out(): Writable {
-    return this.nowhere ?? this.stream
+    if (this.outgoing) return this.outgoing
+    if (this.ended && !this.bare) return this.mux.spent
+    this.outgoing = this.bare ? nowhere() : outOf(this)
+    if (this.closed) this.outgoing.destroy()
+    return this.outgoing
   }
   get begun() {
-    return this.stream.headersSent
-  }
-  get closed() {
-    return this.stream.closed || this.stream.destroyed
+    return this.status > 0
   }
 
   proceed() {
-    this.inform({ ':status': 100 })
+    this.inform(100, [])
   }
 
   hint(links: readonly string[]) {
-    this.inform({ ':status': 103, link: [...links] })
+    const fields = links.flatMap(link => ['link', link])
+    this.inform(103, fields)
   }
 
   patience(ms: number) {
-    this.stream.setTimeout(ms)
+    this.patienceMs = ms
   }
 
   begin(
     status: number,
     _reason: string,
     fields: readonly string[],
-    { trailers, whole: endStream = false, clean = false }: BeginOptions = {},
+    { whole = false, clean = false }: BeginOptions = {},
   ) {
     if (this.closed) return
-    const waitForTrailers = trailers === true && this.method !== 'HEAD' && !bodiless.has(status)
-    const head = headOf(status, fields, { clean })
-    if (waitForTrailers) this.stream.once('wantTrailers', () => this.close())
-    this.stream.respond(head as unknown as OutgoingHttpHeaders, { waitForTrailers, endStream })
-    // Node has ended these answers by itself.
-    if (endStream || bodiless.has(status))
-      this.nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+    const block = this.mux.pack(status, fields, { clean })
+    this.bare = whole || this.method === 'HEAD' || bodiless.has(status)
     this.status = status
-    if (!waitForTrailers && !this.received) this.stream.once('finish', () => this.leaveRest())
+    this.mux.head(this, block, { ends: this.bare })
+    if (this.bare) this.over()
   }
 
   flush() {
@@ -120,105 +121,129 @@ export class Visitor2 implements Visitor, Flow {
   }
 
   endWhole(body: Buffer): boolean {
-    this.out.end(Buffer.from(body))
-    return false
+    if (this.closed || this.ended) return false
+    let rest = body
+    for (let size = this.mux.room(this); size > 0 && !this.outgoing; size = this.mux.room(this)) {
+      const ends = rest.length <= size
+      this.mux.data(this, ends ? rest : rest.subarray(0, size), { ends })
+      if (ends) {
+        this.over()
+        return false
+      }
+      rest = rest.subarray(size)
+    }
+    this.out.end(rest)
+    return this.writableLength > 0
   }
 
   endWith(trailers: readonly string[]) {
     this.closing = trailers
-    this.out.end()
+    if (this.outgoing) this.outgoing.end()
+    else this.finish()
   }
 
   cut({ cancelled } = { cancelled: false }) {
-    // A close would send what looks like the proper end first.
-    this.stream.destroy(cancelled ? cancelledError : new Error('cut'))
+    if (this.closed || this.ended) return
+    this.mux.reset(this, cancelled ? codes.cancel : codes.internal)
+    this.leave()
   }
 
   onClose(listener: () => void) {
-    this.stream.on('close', listener)
+    if (!this.listener) this.listener = listener
+    else if (this.listeners) this.listeners.push(listener)
+    else this.listeners = [listener]
   }
 
-  private inform(head: OutgoingHttpHeaders) {
-    if (this.begun || this.closed) return
-    try {
-      this.stream.additionalHeaders(head)
-    } catch {
-      // Hints that Node cannot say are left out; the answer itself follows.
+  /** The request is whole. False: its body is shorter than was said. */
+  heardAll(trailers: readonly string[] = []): boolean {
+    // Whoever hears of the body's end may ask for them at once.
+    this.trailers = trailers
+    this.received = this.upload!.heardAll()
+    return this.received
+  }
+
+  /** The client has left it, or its connection is no more. */
+  leave() {
+    if (this.closed) return
+    this.close(new Error('the client has left'))
+    // Whoever has just broken it off goes on first.
+    process.nextTick(() => this.tellClose())
+  }
+
+  /** Its answer has been written. */
+  depart() {
+    if (this.closed) return
+    this.close(undefined)
+    this.tellClose()
+  }
+
+  /** Sends what may go, in so many frames. True: nothing waits any more. */
+  move(frames: number): boolean {
+    for (let count = 0; this.pending !== undefined && count < frames; count++) {
+      const { pending } = this
+      const size = Math.min(pending.length, this.mux.room(this))
+      if (size <= 0) return false
+      this.mux.data(this, pending.subarray(0, size), { ends: false })
+      this.pending = size === pending.length ? undefined : pending.subarray(size)
     }
+    if (this.pending !== undefined) return false
+    const { sent } = this
+    this.sent = undefined
+    sent?.()
+    return true
   }
 
-  private close() {
+  send(bytes: Buffer, done: () => void) {
+    if (this.closed || bytes.length === 0) return done()
+    this.pending = bytes
+    this.sent = done
+    if (!this.move(Number.POSITIVE_INFINITY)) this.mux.wait(this)
+  }
+
+  finish() {
+    if (this.closed || this.ended) return
     try {
-      this.stream.sendTrailers(grouped(this.closing))
+      if (this.closing.length > 0) this.mux.head(this, this.mux.packTrailers(this.closing), { ends: true })
+      else this.mux.data(this, nothing, { ends: true })
     } catch {
       return this.cut()
     }
-    // Node sends them one turn later.
-    setImmediate(() => setImmediate(() => this.leaveRest()))
+    this.over()
   }
 
-  /** What is left of a request that has its answer is not read (RFC 9113 8.1). */
-  private leaveRest() {
-    if (this.received || this.closed) return
-    this.stream.close(constants.NGHTTP2_NO_ERROR)
-    this.stream.resume()
+  private inform(status: number, fields: readonly string[]) {
+    if (this.begun || this.closed) return
+    try {
+      this.mux.head(this, this.mux.pack(status, fields), { ends: false })
+    } catch {
+      // Hints that cannot be said are left out; the answer itself follows.
+    }
+  }
+
+  private over() {
+    this.ended = true
+    // What is left of a request that has its answer is not read (RFC 9113 8.1).
+    if (!this.received) this.mux.reset(this, codes.none)
+    this.mux.done(this)
+  }
+
+  private close(error: Error | undefined) {
+    this.closed = true
+    this.pending = undefined
+    this.sent = undefined
+    this.upload?.close(error)
+    if (!this.ended) this.outgoing?.destroy()
+  }
+
+  private tellClose() {
+    const { listener, listeners } = this
+    this.listener = undefined
+    this.listeners = undefined
+    listener?.()
+    for (const each of listeners ?? []) each()
   }
 }
+
+const nothing = Buffer.alloc(0)
 
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304])
-
-/** HTTP/2 may send cookies in crumbs, which nobody else understands (RFC 9113 8.2.3). */
-function withOneCookie(fields: string[]): readonly string[] {
-  const first = fields.indexOf('cookie')
-  if (first === -1 || fields.indexOf('cookie', first + 1) === -1) return fields
-  const crumbs: string[] = []
-  const whole: string[] = []
-  for (let at = 0; at < fields.length; at += 2) {
-    if (fields[at] === 'cookie') crumbs.push(fields[at + 1]!)
-    else whole.push(fields[at]!, fields[at + 1]!)
-  }
-  return crumbs.length > 0 ? [...whole, 'cookie', crumbs.join('; ')] : fields
-}
-
-/** Flat, as Node takes it too. Throws on what HTTP/1.1 could not say either. */
-function headOf(status: number, fields: readonly string[], { clean }: { clean: boolean }): string[] {
-  const head = [':status', String(status)]
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at]!.toLowerCase()
-    if (!clean && !isSaid(name, fields[at + 1]!)) continue
-    // The length of a body that HTTP has no room for would be a lie that clients notice (RFC 9110 8.6).
-    if (name === 'content-length' && (status === 204 || status === 205)) continue
-    head.push(name, fields[at + 1]!)
-  }
-  return head
-}
-
-/** As Node takes trailers. Throws on what HTTP/1.1 could not say either. */
-export function grouped(fields: readonly string[]): OutgoingHttpHeaders {
-  const tail: OutgoingHttpHeaders = Object.create(null)
-  for (let at = 0; at < fields.length; at += 2) {
-    const name = fields[at]!.toLowerCase()
-    const known = tail[name] as string[] | undefined
-    if (isSaid(name, fields[at + 1]!)) tail[name] = [...(known ?? []), fields[at + 1]!]
-  }
-  return tail
-}
-
-/** Names are looked at by Node. */
-function isSaid(name: string, value: string): boolean {
-  if (unsayable.test(value)) throw new TypeError(`${name} has a value that cannot be said`)
-  return !ofConnection.has(name)
-}
-
-/** RFC 9113 8.2.2. */
-const ofConnection: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-])
-
-const unsayable = /[\x00-\x08\x0a-\x1f\x7f\u0100-\uffff]/
