@@ -145,6 +145,16 @@ export interface AppMetrics {
   /** Now. */
   readonly inFlight: number
   readonly webSockets: number
+  /** Connections to its tcp ports; null when there has been none since the proxy's start. */
+  readonly tcp: {
+    /** Now. */
+    readonly open: number
+    readonly connections: number
+    /** Of them, those that led nowhere. */
+    readonly failed: number
+    readonly received: number
+    readonly sent: number
+  } | null
   /** Null when there was none. */
   readonly p50Ms: number | null
   readonly p95Ms: number | null

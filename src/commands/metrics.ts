@@ -73,7 +73,7 @@ function counts({ app, requests, seconds, statuses, lost }: AppMetrics): string[
 }
 
 /** How the last half hour went, minute by minute. */
-function course({ minutes }: AppMetrics): string[] {
+function course({ minutes, tcp, seconds }: AppMetrics): string[] {
   const requests = minutes.map(each => each.requests)
   const errors = minutes.map(each => each.errors)
   const p95 = minutes.map(each => each.p95Ms)
@@ -82,8 +82,17 @@ function course({ minutes }: AppMetrics): string[] {
     `requests  ${sparkline(requests)}  at most ${Math.max(...requests)} a minute`,
     `5xx       ${sparkline(errors)}  at most ${Math.max(...errors)} a minute`,
     `p95       ${sparkline(p95)}  at most ${time(slowest)}`,
+    ...(tcp ? [`tcp       ${bytesOf(tcp, seconds)}`] : []),
   ]
 }
+
+function bytesOf({ open, connections, failed, received, sent }: Tcp, seconds: number): string {
+  const [inward, outward] = [received, sent].map(bytes => `${size(bytes / seconds)}/s`)
+  const nowhere = failed === 0 ? '' : `, ${failed} led nowhere`
+  return `${open} open, ${connections} new${nowhere}, ${inward} in, ${outward} out`
+}
+
+type Tcp = NonNullable<AppMetrics['tcp']>
 
 function time(ms: number | null): string {
   if (ms === null) return '-'

@@ -6,6 +6,7 @@ import type { BookReport } from './report.ts'
 import type { Site } from './site.ts'
 import { count, newSlots, packed, type Slots, slot } from './tally.ts'
 import type { Trip } from './trip.ts'
+import { type Flow, openTunnels, type Tunnels } from './tunnels.ts'
 
 /** What this worker sees of one app, under whatever name it has by now; or of what reaches no app. */
 export interface Book {
@@ -14,6 +15,7 @@ export interface Book {
   form: NonNullable<Route['log']>
   inFlight: number
   webSockets: number
+  readonly tunnels: Tunnels
   /** By release, since the last report. */
   readonly tallies: Map<number | undefined, Slots>
   /** There is something to report. */
@@ -57,7 +59,7 @@ export interface Books extends Counts {
   note(trip: Trip): void
   noise(noise: Noise): void
   /** A connection to an app's port has begun; what is answered hears what came of it. */
-  carrying(route: Route): (carried: Carried) => void
+  carrying(route: Route, flow: () => Flow): (carried: Carried) => void
   /** Of the routes that there are, and of no others, there are books. */
   sync(routes: readonly Route[]): void
   rename(was: string, app: string): void
@@ -68,10 +70,15 @@ export interface Books extends Counts {
   take(): { readonly noise: number; readonly books: readonly BookReport[] }
 }
 
+const sweepMs = 2_000
+
 export function openBooks(journal: Journal, changed: () => void): Books {
   const lines = openLines()
   const books = new Map<string, Book>()
   const own = bookOf(undefined, journal)
+  /** Books with connections that are open, for as long as there are some. */
+  const carriers = new Set<Book>()
+  let sweep: NodeJS.Timeout | undefined
   let touched: Book[] = []
   let noises = 0
 
@@ -94,6 +101,20 @@ export function openBooks(journal: Journal, changed: () => void): Books {
     book.gone = true
     for (const log of Object.values(book.logs)) log.path = undefined
     books.delete(app)
+  }
+
+  /** What long connections carry is not told at their end alone. */
+  const watch = (book: Book) => {
+    carriers.add(book)
+    sweep ??= setInterval(() => {
+      for (const each of carriers) {
+        if (each.tunnels.settle()) touch(each)
+        if (each.tunnels.open() === 0) carriers.delete(each)
+      }
+      if (carriers.size > 0) return
+      clearInterval(sweep)
+      sweep = undefined
+    }, sweepMs).unref()
   }
 
   return {
@@ -127,9 +148,15 @@ export function openBooks(journal: Journal, changed: () => void): Books {
       changed()
       journal.put(own.logs.error, lines.other({ client, status, why }))
     },
-    carrying({ app, release, log = 'json' }) {
+    carrying({ app, release, log = 'json' }, flow) {
       const book = find(app)
+      const over = book.tunnels.begin(flow, () => talliesOf(book, release))
+      watch(book)
+      touch(book)
       return ({ port, client, upstream, received, sent, ms, why }) => {
+        over()
+        if (why !== undefined) talliesOf(book, release)[slot.tunnelsFailed]!++
+        touch(book)
         const facts = { app: book.app, release, client, scheme: 'tcp', host_port: port, upstream }
         const bytes = { bytes_in: received, bytes_out: sent, total_ms: ms }
         if (why !== undefined) journal.put(book.logs.error, lines.other({ ...facts, why }))
@@ -170,8 +197,8 @@ export function openBooks(journal: Journal, changed: () => void): Books {
 
 function bookOf(app: string | undefined, journal: Journal): Book {
   const logs = { access: journal.open(logFile(app, 'access')), error: journal.open(logFile(app, 'error')) }
-  const counts = { inFlight: 0, webSockets: 0, tallies: new Map(), changed: false, gone: false }
-  return { app, logs, form: 'json', ...counts }
+  const counts = { inFlight: 0, webSockets: 0, tunnels: openTunnels(), tallies: new Map() }
+  return { app, logs, form: 'json', ...counts, changed: false, gone: false }
 }
 
 function talliesOf({ tallies }: Book, release: number | undefined): Slots {
@@ -183,9 +210,9 @@ function talliesOf({ tallies }: Book, release: number | undefined): Slots {
 }
 
 function reportOf(book: Book): BookReport {
-  const { app = null, inFlight, webSockets, tallies } = book
+  const { app = null, inFlight, webSockets, tunnels, tallies } = book
   const counts = [...tallies].map(([release = null, slots]) => ({ release, slots: packed(slots) }))
   tallies.clear()
   book.changed = false
-  return { app, inFlight, webSockets, counts }
+  return { app, inFlight, webSockets, tunnels: tunnels.open(), counts }
 }

@@ -21,6 +21,8 @@ export function expositionOf(sums: Sums, { version, workers, startedAt }: Facts)
   const stray = all.find(each => each.app === undefined)
   const each = (value: (total: AppTotal) => number): Sample[] =>
     apps.map(total => ['', { app: total.app }, value(total)])
+  const tcp = (value: (total: AppTotal) => number): Sample[] =>
+    apps.filter(({ slots }) => slots[slot.tunnels]! > 0).map(total => ['', { app: total.app }, value(total)])
   const count = (at: number) => each(({ slots }) => slots[at]!)
   return [
     family('requests_total', 'counter', 'Requests that are over, by class of status.', apps.flatMap(classes)),
@@ -56,6 +58,36 @@ export function expositionOf(sums: Sums, { version, workers, startedAt }: Facts)
       'gauge',
       'WebSockets open.',
       each(({ webSockets }) => webSockets),
+    ),
+    family(
+      'tcp_connections_total',
+      'counter',
+      'Connections to tcp ports.',
+      tcp(({ slots }) => slots[slot.tunnels]!),
+    ),
+    family(
+      'tcp_failed_connections_total',
+      'counter',
+      'Connections to tcp ports that led nowhere.',
+      tcp(({ slots }) => slots[slot.tunnelsFailed]!),
+    ),
+    family(
+      'tcp_connections_open',
+      'gauge',
+      'Connections to tcp ports that are open.',
+      tcp(({ tunnels }) => tunnels),
+    ),
+    family(
+      'tcp_received_bytes_total',
+      'counter',
+      'Bytes from clients of tcp ports.',
+      tcp(({ slots }) => slots[slot.tunnelReceived]!),
+    ),
+    family(
+      'tcp_sent_bytes_total',
+      'counter',
+      'Bytes to clients of tcp ports.',
+      tcp(({ slots }) => slots[slot.tunnelSent]!),
     ),
     family(
       'stray_requests_total',

@@ -7,6 +7,7 @@ import { dial } from './dial.ts'
 import { admitting } from './gates/lists.ts'
 import type { Origins } from './origins.ts'
 import type { Parts } from './serve.ts'
+import type { Flow } from './tunnels.ts'
 import { peerOf } from './visitor.ts'
 
 /** A port whose bytes lead to an app, as its route has it now. */
@@ -21,7 +22,7 @@ export interface PassingParts {
   readonly balance: Balance
   readonly origins: Origins
   /** Of each connection's beginning; what is answered hears once what came of it. */
-  readonly carrying: (route: Route) => (carried: Carried) => void
+  readonly carrying: (route: Route, flow: () => Flow) => (carried: Carried) => void
 }
 
 /** Passes bytes on as they are. */
@@ -45,14 +46,14 @@ async function pass(near: Socket, { port, route, upstreams }: Passage, all: Pass
   const began = performance.now()
   const peer = peerOf(near)
   const client = origins.find(peer) ?? peer.address
-  const carried = carrying(route)
   const trip: { upstream?: string; why?: string } = {}
   // What a trusted proxy said of the client is not the client's.
   const before = near.bytesRead - near.readableLength
+  const flow = () => ({ received: near.bytesRead - before, sent: near.bytesWritten })
+  const carried = carrying(route, flow)
   near.once('close', () => {
-    const { bytesRead, bytesWritten } = near
     const ms = Math.round(performance.now() - began)
-    carried({ port, client, received: bytesRead - before, sent: bytesWritten, ms, ...trip })
+    carried({ port, client, ...flow(), ms, ...trip })
   })
   const fail = (why: string) => {
     trip.why = why

@@ -15,6 +15,7 @@ export interface BookReport {
   /** Now, not since the last time. */
   readonly inFlight: number
   readonly webSockets: number
+  readonly tunnels: number
   readonly counts: readonly {
     readonly release: number | null
     /** Index and number of each slot that holds something (`tally`), flat. */

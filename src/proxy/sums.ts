@@ -26,12 +26,16 @@ export interface Total {
   readonly slots: Slots
   readonly inFlight: number
   readonly webSockets: number
+  readonly tunnels: number
 }
+
+/** What is under way in a worker. */
+type Gauges = Pick<BookReport, 'inFlight' | 'webSockets' | 'tunnels'>
 
 interface Sum {
   app: string | undefined
   readonly slots: Slots
-  readonly gauges: Map<number, Pick<BookReport, 'inFlight' | 'webSockets'>>
+  readonly gauges: Map<number, Gauges>
   /** As `slots` were when this minute began, and the one before. */
   start: Slots
   before: Slots
@@ -72,11 +76,11 @@ export function openSums(now: () => number = Date.now): Sums {
     add(worker, report) {
       noise += report.noise
       dropped += report.dropped
-      for (const { app, inFlight, webSockets, counts } of report.books) {
+      for (const { app, inFlight, webSockets, tunnels, counts } of report.books) {
         const sum = find(app ?? undefined)
         turn(sum, now())
-        if (inFlight === 0 && webSockets === 0) sum.gauges.delete(worker)
-        else sum.gauges.set(worker, { inFlight, webSockets })
+        if (inFlight === 0 && webSockets === 0 && tunnels === 0) sum.gauges.delete(worker)
+        else sum.gauges.set(worker, { inFlight, webSockets, tunnels })
         for (const { slots } of counts) addPacked(sum.slots, slots)
       }
     },
@@ -140,6 +144,7 @@ function recentOf(sum: Sum, { now, since }: { now: number; since: number }): App
   const delta = less(sum.slots, sum.before)
   const begun = Math.max(since, (sum.minute - 1) * minuteMs)
   const buckets = delta.subarray(slot.buckets)
+  const { tunnels, ...gauges } = gaugesOf(sum)
   return {
     app: sum.app ?? null,
     seconds: Math.max(1, now - begun) / 1000,
@@ -150,7 +155,8 @@ function recentOf(sum: Sum, { now, since }: { now: number; since: number }): App
     sent: delta[slot.sent]!,
     retries: delta[slot.retries]!,
     ejections: delta[slot.ejections]!,
-    ...gaugesOf(sum),
+    ...gauges,
+    tcp: tcpOf(sum, delta, tunnels),
     p50Ms: quantileMs(buckets, 0.5) ?? null,
     p95Ms: quantileMs(buckets, 0.95) ?? null,
     p99Ms: quantileMs(buckets, 0.99) ?? null,
@@ -167,14 +173,28 @@ function minutesOf(sum: Sum): AppMetrics['minutes'] {
   })
 }
 
-function gaugesOf({ gauges }: Sum): { inFlight: number; webSockets: number } {
+function gaugesOf({ gauges }: Sum): Gauges {
   let inFlight = 0
   let webSockets = 0
+  let tunnels = 0
   for (const each of gauges.values()) {
     inFlight += each.inFlight
     webSockets += each.webSockets
+    tunnels += each.tunnels
   }
-  return { inFlight, webSockets }
+  return { inFlight, webSockets, tunnels }
+}
+
+/** Null for an app that has had none. */
+function tcpOf({ slots }: Sum, delta: Slots, open: number): AppMetrics['tcp'] {
+  if (slots[slot.tunnels] === 0) return null
+  return {
+    open,
+    connections: delta[slot.tunnels]!,
+    failed: delta[slot.tunnelsFailed]!,
+    received: delta[slot.tunnelReceived]!,
+    sent: delta[slot.tunnelSent]!,
+  }
 }
 
 function less(slots: Slots, than: Slots): Slots {

@@ -20,7 +20,12 @@ export const slot = {
   retries: 10,
   ejections: 11,
   webSockets: 12,
-  buckets: 13,
+  /** Connections whose bytes pass as they are; of those, the ones that led nowhere; and bytes. */
+  tunnels: 13,
+  tunnelsFailed: 14,
+  tunnelReceived: 15,
+  tunnelSent: 16,
+  buckets: 17,
 } as const
 
 export const slotCount = slot.buckets + bucketCount

@@ -18,6 +18,7 @@ const busy: AppMetrics = {
   ejections: 0,
   inFlight: 5,
   webSockets: 2,
+  tcp: null,
   p50Ms: 3.21,
   p95Ms: 31.4,
   p99Ms: 1_234,
@@ -83,6 +84,16 @@ t.test('one app has its last half hour beneath', async t => {
   t.match(stdout, / {7}requests {2}▁{28}▂█ {2}at most 700 a minute\r\n/)
   t.match(stdout, / {7}5xx {7}▁{29}█ {2}at most 4 a minute\r\n/)
   t.match(stdout, / {7}p95 {7}▁{28}▃█ {2}at most 31 ms\r\n/)
+})
+
+t.test('an app with connections to its tcp ports has them beneath too', async t => {
+  const tcp = { open: 3, connections: 12, failed: 0, received: 60 * 1234, sent: 60 * 45_600_000 }
+  const told = async (more: object) => {
+    const { say } = await asked(t, [{ ...busy, tcp: { ...tcp, ...more } }])
+    return (await say('metrics shop', { terminal })).stdout
+  }
+  t.match(await told({}), / {7}tcp {7}3 open, 12 new, 1\.2 KB\/s in, 46 MB\/s out\r\n/)
+  t.match(await told({ failed: 2 }), / {7}tcp {7}3 open, 12 new, 2 led nowhere, /)
 })
 
 t.test('as JSON it is all there is: an object for one app, a list for all', async t => {

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { t } from 'tap'
 
 import { running } from './running.ts'
-import { ask, backend, dial, routeOf, routeTo } from './stage.ts'
+import { ask, backend, bareBackend, dial, routeOf, routeTo } from './stage.ts'
 
 t.jobs = 1
 
@@ -63,6 +63,38 @@ t.test('what every worker serves is counted, once, and a killed worker takes not
   for (const pid of await proxy.workers()) process.kill(pid, 'SIGKILL')
   t.equal((await ask(proxy.port, '/')).status, 200)
   await proxy.becomes(36, 'requests_total', '{app="shop",code="2xx"}')
+})
+
+t.test('connections to a tcp port are counted, and what long ones carry while they last', async t => {
+  const app = await bareBackend(t, (socket, said) => said.endsWith('?') && socket.write('yes'))
+  const proxy = await measured(t)
+  const [port, nowhere] = [await freePort(), await freePort()]
+  const to = (upstream: { host: string; port: number }) => ({
+    scheme: 'tcp' as const,
+    upstreams: { a: { host: upstream.host, port: upstream.port } },
+  })
+  const gone = { host: '127.0.0.1', port: await freePort() }
+  await proxy.edge().point({ ...routeTo(), ports: { [port]: to(app), [nowhere]: to(gone) } })
+  const clients = Array.from({ length: 3 }, () => dial(port))
+  for (const client of clients) {
+    client.socket.write('well?')
+    await client.hears(/yes/)
+  }
+  await dial(nowhere).closed
+  const of = '{app="shop"}'
+  await proxy.becomes(4, 'tcp_connections_total', of)
+  await proxy.becomes(3, 'tcp_connections_open', of)
+  await proxy.becomes(1, 'tcp_failed_connections_total', of)
+  await proxy.becomes(15, 'tcp_received_bytes_total', of)
+  await proxy.becomes(9, 'tcp_sent_bytes_total', of)
+  clients[0]!.socket.write('still?')
+  await proxy.becomes(21, 'tcp_received_bytes_total', of)
+  t.equal(await proxy.value('requests_total', '{app="shop",code="2xx"}'), 0)
+  const [metrics] = await proxy.edge().metrics('shop')
+  t.match(metrics, { requests: 0, tcp: { open: 3, connections: 4, failed: 1, received: 21, sent: 12 } })
+  for (const { socket } of clients) socket.destroy()
+  await proxy.becomes(0, 'tcp_connections_open', of)
+  t.equal(await proxy.value('tcp_sent_bytes_total', of), 12)
 })
 
 t.test('what is under way is told, and forgotten with the worker that had it', async t => {

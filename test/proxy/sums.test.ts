@@ -18,7 +18,7 @@ function report(
     ...[slot.sent, requests * 100, slot.ms, requests * ms, slot.buckets + bucketOf(ms), requests],
   ]
   const counts = requests > 0 ? [{ release: 1, slots }] : []
-  const book: BookReport = { app, inFlight, webSockets, counts }
+  const book: BookReport = { app, inFlight, webSockets, tunnels: 0, counts }
   return { wrote: {}, dropped: 0, noise: 0, books: [book] }
 }
 
