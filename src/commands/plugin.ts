@@ -104,6 +104,9 @@ export const commands = [
       if (format === 'json') return out(JSON.stringify(all.map(each => factsOf(each))))
       for (const line of tableOf([['NAME', 'VERSION', 'STATE', 'ABOUT'], ...all.map(rowOf)])) out(line)
       for (const { name, off } of all) if (off !== undefined) out.warn(`${name} is off: ${off}`)
+      for (const each of all)
+        if (each.hides)
+          out.warn(`${each.name} ${hiding(each)}. Take that away: plugin:uninstall ${each.name}`)
     },
   }),
 
@@ -151,6 +154,13 @@ function rowOf(plugin: PluginFacts): string[] {
   return [plugin.name, versionOf(plugin), stateOf(plugin), plugin.about || '-']
 }
 
+/** Who installed it ought to know that it does nothing. */
+function hiding({ hides }: PluginFacts): string {
+  if (!hides) return ''
+  const from = hides.source === 'tar' ? 'a tar' : hides.source
+  return `comes with Davit by now; the one from ${from}, at ${hides.commit.slice(0, 10)}, is not used`
+}
+
 function stateOf({ off }: PluginFacts): string {
   return off === undefined ? 'on' : 'off'
 }
@@ -167,6 +177,7 @@ function factsOf(plugin: PluginFacts): Record<string, string> {
     version: plugin.version,
     state: stateOf(plugin),
     reason: plugin.off ?? '',
+    hides: hiding(plugin),
     'last-failure': plugin.failure ? `${plugin.failure.at.toISOString()} ${plugin.failure.text}` : '',
     origin: plugin.origin,
     source: plugin.source ?? '',

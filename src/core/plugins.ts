@@ -123,6 +123,11 @@ async function uninstall(
 ): Promise<void> {
   const { store, roster, settings } = rooms
   if (purge && keptOnly(name, rooms)) return purgeKept(name, rooms)
+  const { hides } = factsOf(standingOf(name, rooms), rooms)
+  if (hides) {
+    store.plugins.remove(name)
+    return rm(pluginFolder(rooms, name, hides.commit), { recursive: true, force: true })
+  }
   const { commit } = installedOf(name, rooms)
   checkNobodyNeeds(name, 'uninstalled', rooms)
   const apps = store.dependencies.on(name)
@@ -226,9 +231,11 @@ function installedOf(name: string, rooms: Rooms) {
 
 function factsOf(standing: Standing, { store }: Rooms): PluginFacts {
   const { name, version, origin, plugin, hooks, off, folder, failure } = standing
-  const installed = store.plugins.find(name)?.installed
+  const record = store.plugins.find(name)?.installed
+  const installed = origin === 'installed' ? record : undefined
   return {
     ...{ name, version, origin, hooks, off, failure },
+    hides: origin === 'davit' ? record : undefined,
     about: plugin?.about ?? '',
     source: installed?.source,
     committish: installed?.committish,

@@ -20,7 +20,7 @@ export interface Catalogue {
   /** Fetches it again from where it came from. UserErrors as above, `plugin-own`. */
   update(name: string, options: { readonly committish: string | undefined }, call: Call): Promise<Installed>
   /**
-   * Takes it away; what it kept stays, for the host and for apps, unless it is purged: then that goes too, also of one that was uninstalled
+   * Takes it away, or the one of its name that Davit's own hides; what it kept stays, for the host and for apps, unless it is purged: then that goes too, also of one that was uninstalled
    * before. UserErrors `plugin-needed` by other plugins, `plugin-depended` on by apps, `plugin-own`.
    */
   uninstall(name: string, options: { readonly purge: boolean }, call: Call): Promise<void>
@@ -59,6 +59,8 @@ export interface PluginFacts {
   readonly failure: Failure | undefined
   /** It is a folder of programs. */
   readonly executable: boolean
+  /** One of the same name that was installed before Davit brought this one, and is not used. */
+  readonly hides: { readonly source: string; readonly commit: string } | undefined
   /** Apps that cannot do without it. */
   readonly apps: readonly AppName[]
 }

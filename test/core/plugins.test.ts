@@ -426,6 +426,28 @@ t.test('a plugin has the name that it is given', async t => {
   })
 })
 
+t.test('one whose name Davit gives to a plugin of its own by now says so, and can be taken away', async t => {
+  const all = desk(t)
+  const { say, rooms } = all
+  const commit = 'c0ffee'.repeat(7).slice(0, 40)
+  const data = join(rooms.settings.data, 'plugins')
+  mkdirSync(join(data, 'redirect', commit), { recursive: true })
+  rooms.store.plugins.put('redirect', { source: 'https://git.test/r.git', committish: undefined, commit })
+  sweepPlugins(rooms)
+  await rooms.roster.load(placesOf(rooms), () => all.core)
+  const sentence = /the one from https:\/\/git.test\/r.git, at c0ffeec0ff, is not used/
+  t.match(await say('plugin:list'), { stdout: /^redirect .* on /m, stderr: sentence })
+  t.match(JSON.parse((await say('plugin:report redirect --format json')).stdout), {
+    origin: 'davit',
+    source: '',
+    hides: sentence,
+  })
+  t.match(await say('plugin:uninstall redirect'), { code: 0 })
+  t.notOk(existsSync(join(data, 'redirect', commit)))
+  t.match(await say('plugin:list'), { stdout: /^redirect .* on /m, stderr: '' })
+  t.match(await say('plugin:uninstall redirect'), { code: 1, stderr: /came with Davit/ })
+})
+
 t.test('what was begun and does not count is swept at a start', async t => {
   const { say, rooms, data } = await plugins(t)
   await say('plugin:install -', { input: await tarOf(hello('Hello')) })
