@@ -1,11 +1,9 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-
 import { UserError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Arranged, arrange } from './arrange.ts'
 import { explain } from './blame.ts'
 import type { Failure } from './catalogue.ts'
+import { contextOf } from './context.ts'
 import type { Core } from './core.ts'
 import type { Kv, Plugin } from './define.ts'
 import type { Failed, Member } from './driver.ts'
@@ -103,7 +101,10 @@ export function openRoster(options: RosterOptions): Roster {
   const settle = (): readonly Entry[] => {
     arranged = arrangeAll(entries, commands)
     for (const { place, shift } of entries.values()) {
-      if (shift && reasonOf(place.name) !== undefined) drop(place.name, reasonOf(place.name)!)
+      const reason = reasonOf(place.name)
+      if (!shift || reason === undefined) continue
+      drop(place.name, reason)
+      fault(place.name, reason)
     }
     members = arranged.ordered.flatMap(({ name }) => entries.get(name)!.shift?.member ?? [])
     changed(members)
@@ -117,8 +118,9 @@ export function openRoster(options: RosterOptions): Roster {
     shift?.end(new UserError('plugin-off', `The plugin ${name} was turned off: ${reason}`))
   }
 
-  /** One after another, since each may need the ones before. */
+  /** One after another, since each may need the ones before. What went wrong is told once all are on: whoever listens may be among them. */
   const bringOn = async () => {
+    const failed = new Map<string, string>()
     for (let [next] = settle(); next; [next] = settle()) {
       const { place, plugin } = next
       const shift = openShift(plugin!, contextOf(place.name, options, given.core!), place.folder)
@@ -131,9 +133,10 @@ export function openRoster(options: RosterOptions): Roster {
         shift.end(error)
         set(place.name, { off: reason })
         log.error({ plugin: place.name, err: error }, 'a plugin did not start')
-        fault(place.name, reason)
+        failed.set(place.name, reason)
       }
     }
+    for (const [name, reason] of failed) fault(name, reason)
     for (const [name, reason] of arranged.refused) log.error({ plugin: name, reason }, 'a plugin is off')
   }
 
@@ -157,6 +160,7 @@ export function openRoster(options: RosterOptions): Roster {
         for (const { place, off } of entries.values())
           if (off !== undefined) log.error({ plugin: place.name, reason: off }, 'a plugin is off')
         await bringOn()
+        for (const [name, reason] of arranged.refused) fault(name, reason)
         starting(undefined)
       }),
     admit: place =>
@@ -184,8 +188,8 @@ export function openRoster(options: RosterOptions): Roster {
       if (!entries.has(name) || reasonOf(name) !== undefined) return
       set(name, { off: reason })
       drop(name, reason)
-      settle()
       fault(name, reason)
+      settle()
     },
     retire: (name, reason) =>
       inTurn(async () => {
@@ -230,13 +234,6 @@ function standing(
 ): Standing {
   const hooks = hookNames.filter(name => plugin?.hooks?.[name])
   return { ...place, plugin, hooks, off: reasonOf(place.name), failure }
-}
-
-function contextOf(name: string, { data, kv, log, signal }: RosterOptions, core: CoreOf): Member['context'] {
-  mkdirSync(join(data, name), { recursive: true, mode: 0o711 })
-  const dir = join(data, name, 'data')
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
-  return { core: core(name), kv: kv(name), dir, log: log.child({ plugin: name }), signal }
 }
 
 function refused(name: string, reason: string, cause?: unknown): UserError {

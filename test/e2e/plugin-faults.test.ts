@@ -1,33 +1,10 @@
 import t from 'tap'
 
-import { settled } from './leftovers.ts'
-import { greeted, module, tarOf } from './plugged.ts'
-import { sandbox } from './sandbox.ts'
-import { openVisitors } from './visitors.ts'
+import { faultGround } from './fault-ground.ts'
+import { module } from './plugged.ts'
 
 t.test('what goes wrong in a plugin stays there, and everybody else is served', async t => {
-  const box = await sandbox(t)
-  const shop = await greeted(box, 'shop')
-  const blog = await box.checkout('echo', 'blog')
-  await box.ssh('apps:create shop')
-  t.match(await shop.push(), { code: 0 })
-  t.match(await blog.push(), { code: 0 })
-  const visitors = openVisitors({ port: box.httpPort, host: 'blog.localhost' }, ['kept', 'new'])
-  t.teardown(() => visitors.stop())
-  const pushBlog = async () => {
-    await blog.write('attempt', `${Date.now()}\n`)
-    await blog.commit('Another')
-    return blog.push()
-  }
-  const pushBoth = async () => {
-    await shop.write('attempt', `${Date.now()}\n`)
-    await shop.commit('Another')
-    const [one, other] = await Promise.all([shop.push(), pushBlog()])
-    t.match(other, { code: 0 }, 'the other app is deployed')
-    return one
-  }
-  const install = async (files: Readonly<Record<string, string>>) =>
-    box.ssh('plugin:install -', { input: await tarOf(files) })
+  const { box, install, pushBoth, wasFine } = await faultGround(t)
 
   t.test('one that throws at load or start, or is for another api, is not taken', async t => {
     t.match(await install({ 'index.ts': 'throw new Error("no load")' }), {
@@ -42,8 +19,9 @@ t.test('what goes wrong in a plugin stays there, and everybody else is served', 
       code: 1,
       stderr: /it is for api 2; this Davit speaks api 1/,
     })
-    t.match(await install({ 'index.ts': 'for (;;);' }), { code: 1, stderr: /it was not read within 10 s/ })
-    t.match(await pushBoth(), { code: 0 })
+    const blocking = install({ 'index.ts': 'for (;;);' })
+    t.match(await pushBoth(), { code: 0 }, 'apps are deployed while it is being read')
+    t.match(await blocking, { code: 1, stderr: /it was not read within 10 s/ })
   })
 
   for (const [hook, kind] of [
@@ -101,54 +79,8 @@ t.test('what goes wrong in a plugin stays there, and everybody else is served', 
     t.match(await box.ssh('plugin:uninstall worse'), { code: 0 })
   })
 
-  for (const [what, code, reason] of [
-    ['ends the process', 'process.exit(3)', 'it ended the process, with exit code 3 (index.ts:2)'],
-    ['holds up the loop', 'for (;;);', 'it held up everything for 10 s (index.ts:2)'],
-  ] as const)
-    t.test(`one that ${what} is off after the restart, and apps are served meanwhile`, async t => {
-      await install(
-        module(
-          'bad',
-          `hooks: { async beforeRelease({ app }) { await null; if (app.name === 'shop') { ${code} } } }`,
-        ),
-      )
-      const ready = box.logged(/"msg":"ready: /)
-      await shop.write('attempt', `${Date.now()}\n`)
-      await shop.commit('Another')
-      t.not((await shop.push()).code, 0)
-      await ready
-      t.match(JSON.parse((await box.ssh('plugin:report bad --format json')).stdout), { state: 'off', reason })
-      t.match(await pushBoth(), { code: 0 })
-      t.match(await box.ssh('plugin:enable bad'), { code: 0, stdout: /bad is on/ })
-    })
-
-  t.test('one that ends the daemon at every start is left off after the third', async t => {
-    const files = {
-      'index.ts': `import { existsSync, writeFileSync } from 'node:fs'
-        export default { name: 'bad', about: '', api: 1, start({ dir }) {
-          if (existsSync(dir + '/armed')) process.abort()
-          writeFileSync(dir + '/armed', '')
-        } }`,
-    }
-    t.match(await install(files), { code: 0 })
-    const ready = box.logged(/"msg":"ready: /)
-    process.kill(await box.daemonPid(), 'SIGKILL')
-    await ready
-    t.match(JSON.parse((await box.ssh('plugin:report bad --format json')).stdout), {
-      state: 'off',
-      reason: 'the daemon ended 3 times in a row while it was being started',
-    })
-    t.match(await pushBoth(), { code: 0 })
-  })
-
   t.test('nobody was refused anything meanwhile', async t => {
     await box.ssh('plugin:uninstall bad')
-    await visitors.stop()
-    const lost = visitors.visits.filter(
-      ({ outcome }) => outcome.kind !== 'answered' || outcome.status !== 200,
-    )
-    t.strictSame(lost, [])
-    t.ok(visitors.visits.length > 100, `${visitors.visits.length} requests`)
-    t.same(await settled(box, { withinMs: 20_000 }), [])
+    await wasFine(t)
   })
 })

@@ -179,21 +179,34 @@ t.test('a plugin that is turned off is heard no more, and what waits for it is g
       'index.ts': plugin('a', `, hooks: { beforeCreate: () => new Promise(() => {}) }`),
     }),
   )
+  await roster.admit(await place(t, 'b', '1', { 'index.ts': plugin('b', `, needs: ['a']`) }))
   const creating = createDriver(members).beforeCreate({ app }, calling())
   roster.turnOff('a', 'it went wrong')
   await t.rejects(creating)
   t.strictSame(members(), [])
-  t.strictSame(faults, [['a', 'it went wrong']])
+  t.strictSame(faults, [
+    ['a', 'it went wrong'],
+    ['b', 'it needs a, which is off'],
+  ])
   t.match(roster.find('a'), { off: 'it went wrong' })
 })
 
 t.test('a plugin that does not start is off, and so is what needs it', async t => {
-  const { members, refused } = await rostered(t, [
-    await folder(t, {
-      'a/index.ts': plugin('a', `, async start() { throw new Error('no start') }`),
-      'b/index.ts': plugin('b', `, needs: ['a']`),
-      'c/index.ts': plugin('c'),
-    }),
+  const told: unknown[] = []
+  const { members, refused } = await rostered(
+    t,
+    [
+      await folder(t, {
+        'a/index.ts': plugin('a', `, async start() { throw new Error('no start') }`),
+        'b/index.ts': plugin('b', `, needs: ['a']`),
+        'c/index.ts': plugin('c'),
+      }),
+    ],
+    { fault: (...what) => told.push(what) },
+  )
+  t.strictSame(told, [
+    ['a', 'it did not start: no start (index.ts:1)'],
+    ['b', 'it needs a, which is off'],
   ])
   t.strictSame(names(members()), ['c'])
   t.strictSame(refused(), [
