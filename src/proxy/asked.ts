@@ -87,7 +87,7 @@ export function readRequest(visitor: Visitor, trust: Trust): Asked | Refused {
     body,
     length: body === 'none' ? 0 : length,
     expectsContinue: expectsContinue && body !== 'none',
-    idempotent: idempotent.has(method),
+    idempotent: method === 'GET' || idempotent.has(method),
   }
 }
 
@@ -100,7 +100,7 @@ function bodyOf(visitor: Visitor, length: number | undefined, chunked: boolean):
   return body.readableEnded || (body as { endAfterHeaders?: boolean }).endAfterHeaders ? 'none' : 'chunked'
 }
 
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+const idempotent: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 const newId = openIds()
 

@@ -54,7 +54,7 @@ export class Connection {
   }
 
   get usable(): boolean {
-    return this.sound && !this.socket.destroyed && this.socket.writable
+    return this.sound && !this.socket.destroyed
   }
 
   carry(exchange: Exchange) {

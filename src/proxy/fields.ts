@@ -1,4 +1,4 @@
-import { isLike, likesOf } from './likes.ts'
+import { isLike, likesOf, lowered } from './likes.ts'
 import type { Hops } from './trust.ts'
 
 /** Header fields as they cross the proxy, as flat lists [name, value, name, value…] in the order and spelling they came in. */
@@ -30,7 +30,7 @@ export function listed(raw: readonly string[]): Listed {
   for (let at = 0; at < raw.length; at += 2) {
     if (!isLike(heeded, raw[at]!)) continue
     const value = raw[at + 1]!
-    switch (raw[at]!.toLowerCase()) {
+    switch (lowered(raw[at]!)) {
       case 'host':
         hosts = and(hosts, value)
         break
@@ -91,7 +91,9 @@ export function clientLines(raw: readonly string[], named: Named): string {
 /** Backends that make variables of fields read X_Forwarded_For, and some X.Forwarded.For, as X-Forwarded-For. */
 function passes(said: string, named: Named): boolean {
   if (named === undefined && !isLike(withheld, said)) return true
-  const name = said.toLowerCase()
+  const name = lowered(said)
+  // Everybody says these.
+  if (name === 'host' || name === 'connection') return false
   const folded = name.includes('_') || name.includes('.') ? name.replace(/[_.]/g, '-') : name
   if (hopByHop.has(folded) || ours.has(folded)) return false
   return !(folded.startsWith('x-forwarded') || folded.startsWith('proxy-') || named?.has(name))
@@ -118,7 +120,7 @@ export function answerFields(raw: readonly string[]): AnswerFields {
   for (let at = 0; at < raw.length; at += 2) {
     const said = raw[at]!
     if (isLike(regarded, said)) {
-      const name = said.toLowerCase()
+      const name = lowered(said)
       if (name === 'content-length') length = Number(raw[at + 1])
       else if (name === 'connection') {
         connection = and(connection, raw[at + 1]!)

@@ -13,3 +13,16 @@ export function likesOf(names: Iterable<string>, beginnings: readonly string[] =
 export function isLike(likes: Likes, name: string): boolean {
   return ((likes[name.charCodeAt(0) & 31]! >>> Math.min(name.length, 31)) & 1) === 1
 }
+
+/** In lower case. What nearly every message has is known as most spell it. */
+export function lowered(name: string): string {
+  switch (name) {
+    case 'Host':
+      return 'host'
+    case 'Connection':
+      return 'connection'
+    case 'Content-Length':
+      return 'content-length'
+  }
+  return name.toLowerCase()
+}

@@ -1,4 +1,5 @@
 import { BadMessage, fieldsOf, says } from './field-lines.ts'
+import { lowered } from './likes.ts'
 import { type BodyListener, Message } from './message.ts'
 
 /** An answer in HTTP/1.x as it comes from an upstream. */
@@ -39,9 +40,10 @@ export class Reply extends Message {
   }
 
   protected override readHead(text: string): void {
-    const first = text.indexOf('\r\n')
+    const plain = text.startsWith(usual)
+    const first = plain ? usual.length - 2 : text.indexOf('\r\n')
     const line = first === -1 ? text : text.slice(0, first)
-    if (line !== usual && !statusLine.test(line)) throw new BadMessage('no status line')
+    if (!plain && !statusLine.test(line)) throw new BadMessage('no status line')
     const status = Number(line.slice(9, 12))
     const reason = line.slice(13)
     const fields = first === -1 ? [] : fieldsOf(text, first + 2)
@@ -64,7 +66,7 @@ export class Reply extends Message {
       // Only names of these lengths are of interest: most are passed over without being lowered.
       if (name.length !== 10 && name.length !== 14 && name.length !== 17) continue
       const value = head.fields[at + 1]!
-      switch (name.toLowerCase()) {
+      switch (lowered(name)) {
         case 'content-length':
           if (length !== undefined || !/^\d{1,15}$/.test(value)) throw new BadMessage('no one length')
           length = value
@@ -102,5 +104,5 @@ export class Reply extends Message {
   }
 }
 
-const usual = 'HTTP/1.1 200 OK'
+const usual = 'HTTP/1.1 200 OK\r\n'
 const statusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?$/
