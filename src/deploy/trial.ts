@@ -88,13 +88,8 @@ export function compare(
 
 function judged(counts: ReleaseCounts | undefined): Judged | undefined {
   if (!counts || counts.requests < leastRequests) return undefined
-  const { requests, failed, buckets } = counts
-  let left = Math.ceil(requests * 0.95)
-  const at = buckets.findIndex(count => {
-    left -= count
-    return left <= 0
-  })
-  return { requests, share: failed / requests, p95: 2 ** (at / 4) }
+  const { requests, failed, p95Ms } = counts
+  return { requests, share: failed / requests, p95: p95Ms ?? 0 }
 }
 
 /** In words; undefined when it is no worse. */

@@ -130,14 +130,13 @@ function upgradeOf(value: unknown): { was: number; pid: number } {
 
 function countsOf(value: unknown): ReadonlyMap<number, ReleaseCounts> {
   const counts = mapOf(value, 'counts', (release, each) => {
-    const { requests, failed, buckets } = objectOf(each, 'counts')
-    const list = listOf(buckets, 'buckets').map(count => wholeOf(count, 'count', Number.MAX_SAFE_INTEGER))
+    const { requests, failed, p95Ms } = objectOf(each, 'counts')
     return [
       release,
       {
         requests: wholeOf(requests, 'requests', Number.MAX_SAFE_INTEGER),
         failed: wholeOf(failed, 'failed', Number.MAX_SAFE_INTEGER),
-        buckets: list,
+        p95Ms: typeof p95Ms === 'number' ? p95Ms : null,
       },
     ]
   })

@@ -4,7 +4,7 @@ import type { AppMetrics, Certificate, Route } from '../types.ts'
  * What daemon and proxy say to each other over the proxy's Unix socket: each message is a 32-bit big-endian length and that
  * many bytes of JSON. The daemon opens with `hello`; every request carries an id, and is answered when every worker has done it.
  */
-export const wireVersion = 2
+export const wireVersion = 3
 
 /** Bytes; a longer message ends the connection. */
 export const longestMessage = 256 * 1024 * 1024
@@ -75,8 +75,8 @@ export interface ReleaseCounts {
   readonly requests: number
   /** With a status of 500 or more. */
   readonly failed: number
-  /** By the time to the first byte: bucket `n` holds what took about 2^(n/4) ms. */
-  readonly buckets: readonly number[]
+  /** What 95 % of them took until the first byte, at most; null while there are none. */
+  readonly p95Ms: number | null
 }
 
 /** Requests that were over while a route changed from one release to another. */

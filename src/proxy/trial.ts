@@ -1,5 +1,6 @@
 import type { ReleaseCounts } from '../edge/wire.ts'
 import type { Route } from '../types.ts'
+import { bucketCount, bucketOf, quantileMs } from './buckets.ts'
 import type { Trip } from './trip.ts'
 
 /** Counts what a release on trial and the one before it answer, while the route says that there is one. */
@@ -10,12 +11,20 @@ export interface Trials {
   forget(app: string): void
   note(trip: Trip): void
   /** By release; nothing while there is no trial. */
-  counts(app: string): Readonly<Record<string, ReleaseCounts>>
+  counts(app: string): TrialCounts
 }
 
 interface Counting {
   readonly canary: number
-  readonly counts: Map<number, ReleaseCounts & { buckets: number[]; requests: number; failed: number }>
+  readonly counts: Map<number, Counts>
+}
+
+/** Of one release, in one worker. */
+interface Counts {
+  requests: number
+  failed: number
+  /** By the time to the first byte. */
+  readonly buckets: number[]
 }
 
 export function openTrials(): Trials {
@@ -41,7 +50,7 @@ export function openTrials(): Trials {
       const trial = trials.get(app)
       if (!trial) return
       const known = trial.counts.get(release)
-      const counts = known ?? { requests: 0, failed: 0, buckets: Array<number>(bucketCount).fill(0) }
+      const counts = known ?? noCounts()
       if (!known) trial.counts.set(release, counts)
       counts.requests++
       // Nothing answered: the client left, or the app did not come up to it.
@@ -52,29 +61,27 @@ export function openTrials(): Trials {
   }
 }
 
-/** Four to each doubling, from 1 ms to some nine minutes. */
-const bucketCount = 80
-
-function bucketOf(ms: number): number {
-  return Math.max(0, Math.min(bucketCount - 1, Math.round(Math.log2(Math.max(ms, 1)) * 4)))
-}
-
 /** By release. */
-export type TrialCounts = Readonly<Record<string, ReleaseCounts>>
+export type TrialCounts = Readonly<Record<string, Counts>>
 
 /** Of all workers together. */
-export function sumOf(trials: readonly TrialCounts[]): TrialCounts {
-  const releases = new Set(trials.flatMap(each => Object.keys(each)))
+export function sumOf(trials: readonly TrialCounts[]): Readonly<Record<string, ReleaseCounts>> {
+  const sums: Record<string, Counts> = {}
+  for (const [release, counts] of trials.flatMap(each => Object.entries(each))) {
+    sums[release] ??= noCounts()
+    const sum = sums[release]
+    sum.requests += counts.requests
+    sum.failed += counts.failed
+    for (const [at, count] of counts.buckets.entries()) sum.buckets[at]! += count
+  }
   return Object.fromEntries(
-    [...releases].map(release => {
-      const each = trials.flatMap(trial => trial[release] ?? [])
-      const total = (of: (counts: ReleaseCounts) => number) =>
-        each.reduce((sum, counts) => sum + of(counts), 0)
-      const buckets = each[0]!.buckets.map((_, at) => total(counts => counts.buckets[at] ?? 0))
-      return [
-        release,
-        { requests: total(counts => counts.requests), failed: total(counts => counts.failed), buckets },
-      ]
-    }),
+    Object.entries(sums).map(([release, { requests, failed, buckets }]) => [
+      release,
+      { requests, failed, p95Ms: quantileMs(buckets, 0.95) ?? null },
+    ]),
   )
+}
+
+function noCounts(): Counts {
+  return { requests: 0, failed: 0, buckets: Array<number>(bucketCount).fill(0) }
 }
