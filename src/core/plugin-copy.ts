@@ -8,6 +8,7 @@ import { createGunzip } from 'node:zlib'
 
 import { unpack, usualArchive } from '../deploy/unpack.ts'
 import { Cancelled, messageOf, UserError } from '../errors.ts'
+import { lineIn } from '../plugin/blame.ts'
 import type { PluginOrigin } from '../plugin/catalogue.ts'
 import { runProgram } from '../plugin/program.ts'
 import type { Trial } from '../plugin/trial.ts'
@@ -215,8 +216,15 @@ async function tryOut(folder: string, signal: AbortSignal): Promise<Trial> {
   )
   if (signal.aborted) throw new Cancelled()
   if (late.aborted) return { reason: `it was not read within ${trialMs / 1000} s` }
-  if (exit === 0) return outcomeIn(printed) ?? { reason: 'it ended the process that read it' }
+  const outcome = outcomeIn(printed)
+  if (outcome && 'reason' in outcome) return { reason: placed(outcome.reason, lineIn(said, folder)) }
+  if (exit === 0) return outcome ?? { reason: 'it ended the process that read it' }
   return { reason: `it ended the process that read it with ${exit}${said ? `: ${lastOf(said, exit)}` : ''}` }
+}
+
+/** With the line that Node showed of it, where it does not say one. */
+function placed(reason: string, line: string | undefined): string {
+  return line === undefined || /\(\S+:\d+\)$/.test(reason) ? reason : `${reason} (${line})`
 }
 
 function outcomeIn(printed: string): Trial | undefined {

@@ -21,7 +21,7 @@ export interface Place {
 }
 
 /** What a place holds, or why it cannot be used. */
-export type Read = { readonly plugin: Plugin } | { readonly reason: string }
+export type Read = { readonly plugin: Plugin } | { readonly reason: string; readonly error: unknown }
 
 /** Every folder in `folder` with a plugin in it, by name. */
 export function placesIn(folder: string, version: string): Place[] {
@@ -45,7 +45,7 @@ export function createReader(executables: Executables): (place: Place) => Promis
       checkPlugin(plugin, isPrograms ? 'plugin.json' : 'what index.ts exports')
       return { plugin }
     } catch (error) {
-      return { reason: explain(error, place.folder) }
+      return { reason: explain(error, place.folder), error }
     }
   }
 }

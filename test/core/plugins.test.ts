@@ -112,6 +112,15 @@ t.test('an error in a plugin is told with its file and line', async t => {
       { 'index.ts': "import './deep/words.ts'\n", 'deep/words.ts': '\n\nexport const = 1\n' },
       /\(deep\/words\.ts:3\)/,
     ],
+    [
+      { 'index.ts': 'const a = 1\nconst b = {\n  c = 1,\n}\n' },
+      /Invalid shorthand property initializer \(index\.ts:3\)\./,
+    ],
+    [
+      { 'index.ts': "import './words.ts'\n", 'words.ts': 'let a = 1\nlet a = 2\nexport {}\n' },
+      /Identifier 'a' has already been declared \(words\.ts:2\)/,
+    ],
+    [{ 'index.ts': '\n\nprocess.exit(3)' }, /it ended the process that read it \(index\.ts:3\)/],
     [{ 'index.ts': '// Words\nenum Word { Hello }\n' }, /enum is not supported.* \(index\.ts:2\)/],
     [
       { 'index.ts': "\nimport { word } from './words.ts'\n", 'words.ts': 'export const words = 1\n' },
