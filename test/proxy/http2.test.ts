@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { t } from 'tap'
 
 import { ask2, open, session, told } from './client2.ts'
-import { block, codeOf, flag, frame, get, headers, post, type, wire } from './frames2.ts'
+import { block, codeOf, type Frame, flag, frame, get, headers, post, type, wire } from './frames2.ts'
 import { backend, bareBackend, routeTo, secureStage } from './stage.ts'
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
@@ -492,22 +492,45 @@ t.test('a connection that has carried its share is ended in order, and its clien
   t.equal(new Set(asked).size, 300)
 })
 
-t.test('a server that leaves tells what it has taken, and finishes that', async t => {
-  const held: http.ServerResponse[] = []
-  const app = await backend(t, (_req, res) => held.push(res))
+t.test(
+  'a server that leaves says so first, takes what was on its way, then tells what it has taken',
+  async t => {
+    const held: http.ServerResponse[] = []
+    const app = await backend(t, (_req, res) => held.push(res))
+    const { httpsPort, http2 } = await secureStage(t, [routeTo(app)])
+    const client = await wire(t, httpsPort)
+    client.say(headers(1, get, flag.endStream), headers(3, get, flag.endStream))
+    while (held.length < 2) await turn()
+    const ended = http2.end()
+    const ping = await client.hears(({ kind, flags }) => kind === type.ping && flags === 0)
+    const farewells = () =>
+      client.frames
+        .filter(({ kind }) => kind === type.goaway)
+        .map(each => [each.payload.readUInt32BE(0), codeOf(each)])
+    t.same(farewells(), [[2 ** 31 - 1, 0]])
+    // It was sent before the client could know.
+    client.say(headers(5, get, flag.endStream), frame(type.ping, flag.ack, 0, (ping as Frame).payload))
+    while (held.length < 3 || farewells().length < 2) await turn()
+    t.same(farewells()[1], [5, 0])
+    for (const res of held) res.end('held')
+    for (const stream of [1, 3, 5]) {
+      const heard = await client.hears(frame => frame.kind === type.data && frame.stream === stream)
+      t.equal(heard === 'closed' ? '' : heard.payload.toString(), 'held')
+    }
+    client.socket.end()
+    await ended
+  },
+)
+
+t.test('a client that does not answer when it is taken leave of is told all the same', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
   const { httpsPort, http2 } = await secureStage(t, [routeTo(app)])
   const client = await wire(t, httpsPort)
-  client.say(headers(1, get, flag.endStream), headers(3, get, flag.endStream))
-  while (held.length < 2) await turn()
+  client.say(headers(1, get, flag.endStream))
+  await client.hears(({ kind }) => kind === type.data)
   const ended = http2.end()
-  const farewell = await client.hears(({ kind }) => kind === type.goaway)
-  t.same(farewell === 'closed' ? [] : [farewell.payload.readUInt32BE(0), codeOf(farewell)], [3, 0])
-  for (const res of held) res.end('held')
-  for (const stream of [1, 3]) {
-    const heard = await client.hears(frame => frame.kind === type.data && frame.stream === stream)
-    t.equal(heard === 'closed' ? '' : heard.payload.toString(), 'held')
-  }
-  client.socket.end()
+  await client.hears(({ kind, payload }) => kind === type.goaway && payload.readUInt32BE(0) === 1)
+  await client.closed
   await ended
 })
 

@@ -1,5 +1,6 @@
 import type { Patience } from '../patience.ts'
 import type { Visitor2 } from '../visitor2.ts'
+import type { Farewell } from './farewell.ts'
 import { ConnectionError, codes, flags, frameHead, kinds, read32 } from './frames.ts'
 import type { Packer } from './pack.ts'
 import { readSettings, settingsTaken } from './settings.ts'
@@ -16,7 +17,7 @@ export interface Controlled {
   spend(on: Parameters<Patience>[0]): void
   fault(stream: Visitor2, code: number): void
   forget(stream: Visitor2, how: { reset: boolean }): void
-  leave(): void
+  readonly farewell: Pick<Farewell, 'say' | 'heard'>
 }
 
 /** Reads the frames that are neither heads nor bodies (RFC 9113 6). Throws what ends the connection. */
@@ -62,7 +63,7 @@ export function openControl({ streams, windows, packer, ...to }: Controlled) {
   const ping = (id: number, flag: number, payload: Buffer) => {
     ofAll(id)
     sized(payload, 8)
-    if ((flag & flags.ack) !== 0) return
+    if ((flag & flags.ack) !== 0) return to.farewell.heard()
     to.say(frameHead(8, kinds.ping, flags.ack, 0) + payload.toString('latin1'))
     to.spend('ping')
   }
@@ -97,7 +98,7 @@ export function openControl({ streams, windows, packer, ...to }: Controlled) {
       case kinds.goaway:
         ofAll(id)
         if (payload.length < 8) throw new ConnectionError(codes.frameSize, 'a farewell that is cut off')
-        return to.leave()
+        return to.farewell.say()
       case kinds.window:
         return open(id, payload)
     }

@@ -4,6 +4,7 @@ import { openPatience, type Patience } from '../patience.ts'
 import { serve } from '../serve.ts'
 import { Visitor2 } from '../visitor2.ts'
 import { openControl } from './control.ts'
+import { openFarewell } from './farewell.ts'
 import {
   ConnectionError,
   codes,
@@ -55,13 +56,13 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
   const windows = openWindows<Visitor2>(outlet)
   const intake = openIntake(bytes => say(windowFrame(0, bytes)))
   const patience = openPatience()
+  const farewell = openFarewell({ say, last: () => streams.last })
   let finished: Visitor2[] = []
   let served = 0
   let selfDependent = 0
   let clock = performance.now()
   let active = clock
   let scheduled = false
-  let leaving = false
   let endedAt: number | undefined
 
   function say(frame: string) {
@@ -91,7 +92,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
         parts.report(error)
       }
     }
-    if (leaving && streams.size === 0) end(() => socket.end())
+    if (farewell.said() && streams.size === 0) end(() => socket.end())
   }
   function moved() {
     if (windows.waits) schedule()
@@ -114,11 +115,6 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
     say(farewellFrame(streams.last, code))
     end(() => socket.destroySoon())
     leaveAll()
-  }
-  function leave() {
-    if (leaving) return
-    leaving = true
-    say(farewellFrame(streams.last, codes.none))
   }
   function forget(stream: Visitor2, how: { reset: boolean }) {
     streams.forget(stream.id, how)
@@ -148,7 +144,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
   function begin(id: number, received: boolean) {
     if (!streams.isNew(id)) return
     // What is not taken by now is asked for anew, elsewhere (RFC 9113 6.8).
-    if (leaving) return spend('trifle')
+    if (farewell.said()) return spend('trifle')
     streams.take(id)
     if (streams.size >= streamsMost) return refuse(id, codes.refused)
     const head = heads.request()
@@ -158,7 +154,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
     const window = windows.initial
     const stream = new Visitor2(mux, id, head, { received, window, patienceMs: streamIdleMs })
     streams.add(stream)
-    if (++served >= requestsPerConnection * streamsMost) leave()
+    if (++served >= requestsPerConnection * streamsMost) farewell.say()
     try {
       serve(stream, parts)
     } catch (error) {
@@ -208,7 +204,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
       if (!ends || typeof trailers === 'string' || !stream.heardAll(trailers)) fault(stream, codes.protocol)
     },
     ...openUploads({ streams, intake, touch, spend, fault, refuse }),
-    onFrame: openControl({ streams, windows, packer, say, schedule, spend, fault, forget, leave }),
+    onFrame: openControl({ streams, windows, packer, say, schedule, spend, fault, forget, farewell }),
     onSelfDependent(id) {
       selfDependent = id
     },
@@ -235,14 +231,15 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
   return {
     sweep(now) {
       clock = now
+      farewell.sweep(now)
       if (endedAt !== undefined) {
         if (now - endedAt > lastWordMs) socket.destroy()
         return
       }
       for (const stream of streams.all()) if (now - stream.active > stream.patienceMs + sweepMs) stream.cut()
       if (streams.size > 0) active = now
-      else if (now - active > keepAliveMs + sweepMs) leave()
+      else if (now - active > keepAliveMs + sweepMs) farewell.announce()
     },
-    leave,
+    leave: farewell.announce,
   }
 }
