@@ -165,7 +165,7 @@ async function open(core: Core, rooms: Rooms): Promise<void> {
   rooms.jobs.begin({ plugin: itself(rooms), context: own })
 
   const run = desk(own, rooms)
-  const mounts = await serveMounts(mountSocket(settings.data), { members: rooms.roster.members, log })
+  const mounts = await serveMounts(mountSocket(settings.data), rooms)
   const local = await serveLocal({ path: settings.socket, run, log })
   const ssh = await serveSsh({
     listen: settings.inherited.ssh === undefined ? settings.sshListen : { fd: settings.inherited.ssh },

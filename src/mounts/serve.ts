@@ -4,8 +4,9 @@ import { dirname } from 'node:path'
 
 import type { Logger } from '../log.ts'
 import { explain } from '../plugin/blame.ts'
-import type { Member } from '../plugin/driver.ts'
+import { type Member, stopped } from '../plugin/driver.ts'
 import type { Mount, MountAnswer } from '../plugin/mount.ts'
+import type { Roster } from '../plugin/roster.ts'
 import { asPlugin } from '../plugin/trail.ts'
 import type { AppName } from '../types.ts'
 
@@ -19,7 +20,7 @@ const answerMs = 10_000
  */
 export async function serveMounts(
   path: string,
-  { members, log }: { members: () => readonly Member[]; log: Logger },
+  { roster: { members, failed }, log }: { roster: Pick<Roster, 'members' | 'failed'>; log: Logger },
 ): Promise<{ close(): void }> {
   await mkdir(dirname(path), { recursive: true, mode: 0o750 })
   await rm(path, { force: true })
@@ -27,9 +28,10 @@ export async function serveMounts(
     answer(request, members()).then(
       given => send(response, given),
       (err: unknown) => {
-        const plugin = String(request.headers['davit-plugin'])
-        const { folder } = members().find(each => each.plugin.name === plugin) ?? {}
-        log.error({ err, plugin, reason: explain(err, folder) }, "a plugin's mount failed")
+        const name = String(request.headers['davit-plugin'])
+        const member = members().find(each => each.plugin.name === name)
+        log.error({ err, plugin: name, reason: explain(err, member?.folder) }, "a plugin's mount failed")
+        if (member) failed(name, stopped(member, `mount ${request.headers['davit-mount']}`, err))
         send(response, {
           status: err instanceof Late ? 504 : 500,
           body: 'The plugin that answers here failed.\n',

@@ -55,7 +55,7 @@ export interface PluginFacts {
   readonly hooks: readonly string[]
   /** Why it is off; undefined when it is on. */
   readonly off: string | undefined
-  /** What went wrong last in one of its hooks since it is on. */
+  /** What went wrong last in one of its hooks or mounts since it is on. */
   readonly failure: Failure | undefined
   /** It is a folder of programs. */
   readonly executable: boolean

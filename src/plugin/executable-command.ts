@@ -3,9 +3,8 @@ import type { Readable } from 'node:stream'
 import { UserError } from '../errors.ts'
 import type { App, Out } from '../types.ts'
 import type { Command, CommandContext } from './command.ts'
-import { appEnv, type Own, programOf } from './executable.ts'
+import { appEnv, type Own, programOf, runOwn } from './executable.ts'
 import type { Manifest, ManifestCommand } from './manifest.ts'
-import { runProgram } from './program.ts'
 
 /** `commands/TOPIC:VERB` as a command: its program gets one line of JSON, and what comes on stdin where it asks for that. */
 export function executableCommand(
@@ -36,7 +35,7 @@ async function runCommand(name: string, values: object, { described, context, ow
   const terminal = session.terminal !== undefined
   const asked = JSON.stringify({ command: name, args: values, ...(app ? { app } : {}), by, terminal })
   const lines = linesTo(out)
-  const { exit, said } = await runProgram(
+  const { exit, said } = await runOwn(
     {
       ...programOf(`commands/${name}`, context, own),
       signal: AbortSignal.any([context.signal, late]),
@@ -44,7 +43,7 @@ async function runCommand(name: string, values: object, { described, context, ow
       input: inputOf(asked, described?.input ? session.stdin : undefined),
       print: lines.take,
     },
-    own.tools,
+    own,
   )
   await lines.end()
   if (late.aborted) throw new UserError('plugin-late', `${name} took too long and was ended.`)

@@ -13,7 +13,7 @@ import { wrongInterpreter } from './interpreter.ts'
 import type { Place } from './load.ts'
 import { type Manifest, readManifest } from './manifest.ts'
 import { isObject, type Json, mergePatch } from './patch.ts'
-import { type Run, type Runner, runProgram } from './program.ts'
+import { type Ended, type Run, type Runner, runProgram } from './program.ts'
 
 /** What executables need of the house. */
 export interface Executables extends Runner {
@@ -36,6 +36,7 @@ export function readExecutable(place: Place, tools: Executables): Plugin {
   const unknown = [...hooks, ...Object.keys(manifest.hooks)].find(each => !isHookName(each))
   if (unknown !== undefined) throw new Error(noHook(unknown))
   const commands = programsIn(folder, 'commands', tools)
+  refuseNearFolder(folder)
   for (const key of Object.keys(manifest.commands)) refuseMissing('commands', key, commands)
   for (const key of Object.keys(manifest.hooks)) refuseMissing('hooks', key, hooks)
   if (hooks.length + commands.length === 0)
@@ -50,6 +51,15 @@ export function readExecutable(place: Place, tools: Executables): Plugin {
     commands: commands.map(each => executableCommand(each, manifest.commands[each], { manifest, own })),
     start: ({ dir }) => share(dir, tools),
   }
+}
+
+function refuseNearFolder(folder: string): void {
+  const entries = readdirSync(folder, { withFileTypes: true }).filter(each => each.isDirectory())
+  const near = entries.find(
+    ({ name }) => /^(?:hook|command)s?$/i.test(name) && !/^(?:hooks|commands)$/.test(name),
+  )
+  if (near)
+    throw new Error(`it has a folder ${near.name}, where nothing is looked for: there are hooks and commands`)
 }
 
 function refuseMissing(kind: 'hooks' | 'commands', key: string, programs: readonly string[]): void {
@@ -127,7 +137,7 @@ interface Asked {
 async function run(file: string, { hook, event, input, context, own }: Asked): Promise<Buffer> {
   const pieces: Buffer[] = []
   let size = 0
-  const { exit, said } = await runProgram(
+  const { exit, said } = await runOwn(
     {
       ...programOf(file, context, own),
       env: { DAVIT_HOOK: hook, DAVIT_PLUGIN: own.folder, ...appEnv(appIn(event, context)) },
@@ -138,7 +148,7 @@ async function run(file: string, { hook, event, input, context, own }: Asked): P
         pieces.push(piece)
       },
     },
-    own.tools,
+    own,
   )
   if (exit !== 0) {
     // Who forgot to say it on the other stream is heard all the same.
@@ -147,6 +157,12 @@ async function run(file: string, { hook, event, input, context, own }: Asked): P
   }
   if (said) context.log.info({ hook, said }, 'a program had something to say')
   return Buffer.concat(pieces)
+}
+
+/** What it says of its files it says by their names in the plugin: `hooks/beforeRelease`, line 4. */
+export async function runOwn(run: Run, { folder, tools }: Own): Promise<Ended> {
+  const { exit, said } = await runProgram(run, tools)
+  return { exit, said: said.replaceAll(`${folder}/`, '') }
 }
 
 /** A program runs in its plugin's own folder. */

@@ -19,7 +19,7 @@ export interface Standing extends Place {
   readonly hooks: readonly string[]
   /** Why it is off; undefined when it is on. */
   readonly off: string | undefined
-  /** What went wrong last in one of its hooks since it is on. */
+  /** What went wrong last in one of its hooks or mounts since it is on. */
   readonly failure: Failure | undefined
 }
 
@@ -45,7 +45,7 @@ export interface Roster {
   retire(name: string, reason: string): Promise<void>
   /** As if it had never been there. It is off already, or goes off as in `retire`; `stopped` settles when it has. */
   forget(name: string): Promise<{ readonly stopped: Promise<void> }>
-  /** Told of what goes wrong in hooks. */
+  /** Told of what goes wrong in hooks and mounts. */
   readonly failed: Failed
   /** Stops all, the last one first. */
   close(): Promise<void>

@@ -130,6 +130,21 @@ t.test('it stops with what it says on stderr, and reports for after', async t =>
   t.match(call.lines.join('\n'), /Nobody listens/)
 })
 
+t.test('what it says of its own files it says by their names in the plugin', async t => {
+  const { driver, members } = await plugin(t, {
+    'hooks/beforeRelease': sh('echo "$0: line 2: no luck" >&2; exit 1'),
+    'commands/mine:say': sh('echo "$0: line 2: no luck" >&2; exit 1'),
+  })
+  await t.rejects(driver.beforeRelease(released, calling()), {
+    cause: { message: 'hooks/beforeRelease: line 2: no luck' },
+  })
+  const [{ plugin: mine, context }] = members() as [ReturnType<typeof members>[0]]
+  const call = calling()
+  const session = { stdin: new PassThrough(), terminal: undefined } as never
+  await mine.commands![0]!.run({}, { ...context, ...call, session })
+  t.strictSame(call.lines, [' !     commands/mine:say: line 2: no luck'])
+})
+
 t.test('an answer that is no answer stops, and says what is wrong with it', async t => {
   for (const [answer, reason] of [
     ['garbage', /its answer is no JSON/],
@@ -362,6 +377,11 @@ t.test('a folder that is no plugin is refused, by name and reason, with what may
       /listens to beforeRelese\.py, which is no hook \(did you mean beforeRelease\?\): there are beforeCreate, /,
     ],
     [{}, { hooks: { beforRelease: {} } }, /did you mean beforeRelease\?/],
+    [
+      { ...one, 'hook/beforeBuild': sh('') },
+      {},
+      /it has a folder hook, where nothing is looked for: there are hooks and commands/,
+    ],
     [{}, {}, /it has no programs: they lie in hooks\/HOOK and commands\/TOPIC:VERB/],
     [{}, { api: 2, wants: [] }, /it is for api 2; this Davit speaks api 1/],
     [one, { api: 'one' }, /"api" of plugin.json is "one"; it has to be the number 1/],

@@ -23,7 +23,10 @@ async function mounted(t: Parameters<typeof stage>[0], handle: Handle, more: Par
   const socket = join(short, 'handlers/http.sock')
   const plugin = { name: 'p', about: '', api: 1, mounts: [{ path: '/hooks/', handle }] } as const
   const members = [member(plugin)]
-  const serve = () => serveMounts(socket, { members: () => members, log: pino({ level: 'silent' }) })
+  const failures: string[] = []
+  const failed = (name: string, { message }: Error) => void failures.push(`${name}: ${message}`)
+  const log = pino({ level: 'silent' })
+  const serve = () => serveMounts(socket, { roster: { members: () => members, failed }, log })
   let daemon = await serve()
   t.teardown(() => daemon.close())
   const app = await backend(t, (_req, res) => res.end('the app'))
@@ -41,6 +44,7 @@ async function mounted(t: Parameters<typeof stage>[0], handle: Handle, more: Par
   return {
     ...proxy,
     members,
+    failures,
     gone: () => daemon.close(),
     async back() {
       daemon = await serve()
@@ -97,8 +101,13 @@ t.test('a plugin answers what is asked of its mount, and is told who asks what o
 t.test(
   'a mount whose plugin fails, is gone, or whose daemon is away answers so, and the app does not',
   async t => {
-    const { ask, members, gone, back } = await mounted(t, () => Promise.reject(new Error('broken')), open)
+    const { ask, members, failures, gone, back } = await mounted(
+      t,
+      () => Promise.reject(new Error('broken')),
+      open,
+    )
     t.match(await ask('/hooks/x'), { status: 500, body: /failed/ })
+    t.strictSame(failures, ['p: p stopped mount /hooks: broken'])
     t.match(await ask('/hooks/x', { method: 'POST', body: Buffer.alloc(1024 * 1024 + 1) }), { status: 413 })
     const [was] = members.splice(0)
     t.equal((await ask('/hooks/x')).status, 404)
