@@ -65,7 +65,11 @@ export async function exec(
   const { signal, terminal } = streams
   const tty = terminal !== undefined
   const id = await prepare(api, name, { command, env, tty, stdin: streams.stdin !== undefined })
-  const socket = await api.hijack(path`/exec/${id}/start`, { body: { Detach: false, Tty: tty }, signal })
+  const socket = await api
+    .hijack(path`/exec/${id}/start`, { body: { Detach: false, Tty: tty }, signal })
+    .catch((error: unknown) => {
+      throw ended(error) ? notRunning(name, error) : error
+    })
   const sized =
     terminal &&
     follow(terminal, ({ cols, rows }) =>
@@ -110,8 +114,17 @@ async function prepare(
     return (await api.ask<{ Id: string }>('POST', path`/containers/${name}/exec`, { body })).Id
   } catch (error) {
     if (!answered(error, 409)) throw error
-    throw new UserError('not-running', `${name} is not running.`, undefined, { cause: error })
+    throw notRunning(name, error)
   }
+}
+
+/** It did while the command was prepared. */
+function ended(error: unknown): boolean {
+  return answered(error, 409, 500) && /is not running/.test(error.message)
+}
+
+function notRunning(name: string, cause: unknown): UserError {
+  return new UserError('not-running', `${name} is not running.`, undefined, { cause })
 }
 
 interface RawExec {

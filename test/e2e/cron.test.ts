@@ -12,6 +12,8 @@ t.test(
     const tasks = [
       { command: 'echo "$GREETING $DYNO"; exit 3', schedule: '0 0 1 1 *' },
       { command: 'echo tidied', schedule: '0 0 1 1 *' },
+      { command: 'sleep 2; echo "nobody waited for $DYNO"', schedule: '0 0 1 1 *' },
+      { command: 'echo "nothing was found" >&2; exit 4', schedule: '0 0 1 1 *' },
     ]
     await checkout.write('app.json', JSON.stringify({ cron: tasks }))
     await checkout.commit('Two')
@@ -28,8 +30,18 @@ t.test(
       (await box.ssh('events shop -n 1')).stdout,
       /shop runs release 1 in other containers \(ps:restart shop\)/,
     )
-    const [one, two] = JSON.parse((await box.ssh('cron:list shop --format json')).stdout)
+    const [one, two, slow, lost] = JSON.parse((await box.ssh('cron:list shop --format json')).stdout)
     t.match(await box.ssh(`cron:run shop ${one.id}`), { code: 3, stdout: /^ahoy run\./ })
+    const said = box.logged(/"app":"shop","task":"\w+","stream":"stdout","msg":"nobody waited for run\./)
+    const begun = Date.now()
+    t.match(await box.ssh(`cron:run shop ${slow.id} --detach`), { code: 0, stdout: /^Running \w+ of shop$/m })
+    t.equal(await Promise.race([said.then(() => 'ended'), 'goes on']), 'goes on', 'nobody waits for it')
+    await said
+    t.ok(Date.now() - begun >= 2_000, 'it went on without whoever asked')
+    const failed = box.logged(/"task":"\w+","reason":".* exited with 4"/)
+    t.match(await box.ssh(`cron:run --detach shop ${lost.id}`), { code: 0 })
+    await failed
+    t.match(await box.ssh('cron:run shop nothing --detach'), { code: 1, stderr: /has no cron task nothing/ })
     t.match(await box.ssh(`jobs:run cron:shop/${two.id}`), { code: 0, stdout: /^tidied$/m })
     t.match(await box.ssh(`jobs:run cron:shop/${one.id}`), { code: 1 })
     t.match(await box.ssh('jobs:list'), { stdout: /cron:shop\/\w+ .* succeeded/ })
