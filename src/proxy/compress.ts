@@ -116,6 +116,10 @@ export class Compressing implements Visitor {
     return false
   }
 
+  settle() {
+    this.to.settle()
+  }
+
   endWith(trailers: readonly string[]) {
     if (!this.coded) return this.to.endWith(trailers)
     this.closing = trailers

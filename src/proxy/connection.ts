@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 
 import { faultOf } from './fault.ts'
 import { BadMessage } from './field-lines.ts'
+import { openQuick, type Quick } from './quick.ts'
 import type { Reader } from './reader.ts'
 import { Reply, type ReplyListener } from './reply.ts'
 
@@ -30,6 +31,7 @@ export class Connection {
   /** Time (`performance.now`) by which something has to have happened. */
   deadline = Number.POSITIVE_INFINITY
   private readonly owner: Owner
+  private readonly quick: Quick
   private exchange: Exchange | undefined
   private reply: Reply | undefined
   private served = 0
@@ -40,6 +42,7 @@ export class Connection {
   constructor(socket: Socket, reader: Reader, owner: Owner) {
     this.socket = socket
     this.owner = owner
+    this.quick = openQuick(socket)
     let why = 'closed the connection'
     reader.ear = bytes => this.hear(bytes)
     socket.on('error', error => {
@@ -64,14 +67,7 @@ export class Connection {
   }
 
   write(head: string) {
-    const { socket } = this
-    // What of its own a stream does for a write costs as much as the rest of it, and nothing waits that this could overtake.
-    if (socket.writableLength === 0) socket._write(head, 'latin1', this.wrote)
-    else socket.write(head, 'latin1')
-  }
-
-  private readonly wrote = (error?: Error | null) => {
-    if (error) this.socket.destroy(error)
+    if (this.quick(head) === 'not') this.socket.write(head, 'latin1')
   }
 
   /** The exchange is over. */

@@ -59,7 +59,10 @@ export class Answer implements Exchange {
 
   onPassed(): boolean {
     const out = this.gathering
-    if (out === undefined) return this.said && this.lends
+    if (out === undefined) {
+      if (this.said) this.visitor.settle()
+      return this.said && this.lends
+    }
     if (!out.writableEnded) out.uncork()
     this.wait()
     return this.lends && out.writableLength > 0

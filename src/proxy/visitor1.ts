@@ -29,6 +29,8 @@ export class Visitor1 implements Visitor {
   closed = false
   /** All of the answer has been said, though not all of it may have been sent. */
   said = false
+  /** The kernel has all of it, and nobody else will say so. */
+  private sent = false
   /** The connection ends with this answer. */
   last: boolean
   private readonly talk: Talk
@@ -41,7 +43,7 @@ export class Visitor1 implements Visitor {
   /** Of a counted body. */
   private left = 0
   private closing: readonly string[] = none
-  private listeners: (() => void)[] = []
+  private readonly listeners: (() => void)[] = []
 
   constructor({ method, target, version, fields, keeps }: RequestHead, talk: Talk) {
     this.method = method
@@ -130,7 +132,10 @@ export class Visitor1 implements Visitor {
     this.head = ''
     if (body.length <= smallMost) {
       // As text it goes out with the head, in one write to the kernel.
-      socket.write(head + body.toString('latin1'), 'latin1', talk.onSent)
+      const text = head + body.toString('latin1')
+      const written = talk.wire.quick(text, talk.onSent)
+      if (written === 'not') socket.write(text, 'latin1', talk.onSent)
+      this.sent = written === 'taken'
       return false
     }
     socket.cork()
@@ -138,6 +143,10 @@ export class Visitor1 implements Visitor {
     socket.write(body, talk.onSent)
     socket.uncork()
     return socket.writableLength > 0
+  }
+
+  settle() {
+    if (this.sent) this.close()
   }
 
   endWith(trailers: readonly string[]) {
@@ -227,20 +236,14 @@ export class Visitor1 implements Visitor {
     this.closed = true
     if (!this.received) this.incoming?.fail()
     this.outgoing?.destroy()
-    this.tell()
+    for (const listener of this.listeners) listener()
   }
 
   /** The client has its answer. */
   close() {
     if (this.closed) return
     this.closed = true
-    this.tell()
+    for (const listener of this.listeners) listener()
     this.talk.over(this)
-  }
-
-  private tell() {
-    const { listeners } = this
-    this.listeners = []
-    for (const listener of listeners) listener()
   }
 }

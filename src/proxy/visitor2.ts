@@ -136,6 +136,10 @@ export class Visitor2 implements Visitor, Flow, Answering {
     return this.writableLength > 0
   }
 
+  settle() {
+    // Its stream tells.
+  }
+
   endWith(trailers: readonly string[]) {
     this.closing = trailers
     if (this.outgoing) this.outgoing.end()

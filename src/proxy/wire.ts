@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net'
 
 import { type Lent, listen } from './listen.ts'
+import { openQuick, type Quick } from './quick.ts'
 import { openReader, type Reader } from './reader.ts'
 
 /** The bytes of a client's connection: heard in memory that costs nothing, and held back where nobody can take them. */
 export class Wire {
   readonly socket: Socket
+  readonly quick: Quick
   private readonly hear: (bytes: Buffer, lent: Lent) => boolean
   private deaf: (() => void) | undefined
   private paused = false
@@ -17,6 +19,7 @@ export class Wire {
   constructor(socket: Socket, hear: (bytes: Buffer, lent: Lent) => boolean) {
     this.socket = socket
     this.hear = hear
+    this.quick = 'encrypted' in socket ? () => 'not' : openQuick(socket)
     socket.on('error', () => socket.destroy())
   }
 
