@@ -117,7 +117,7 @@ export class Compressing implements Visitor {
   }
 
   settle() {
-    this.to.settle()
+    this.to.settle?.()
   }
 
   endWith(trailers: readonly string[]) {

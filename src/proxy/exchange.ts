@@ -60,7 +60,7 @@ export class Answer implements Exchange {
   onPassed(): boolean {
     const out = this.gathering
     if (out === undefined) {
-      if (this.said) this.visitor.settle()
+      if (this.said) this.visitor.settle?.()
       return this.said && this.lends
     }
     if (!out.writableEnded) out.uncork()

@@ -58,10 +58,10 @@ interface Handle {
   useUserBuffer?: (memory: Uint8Array) => void
 }
 
-/** As net.Socket does it in its constructor. False where it cannot be done: over TLS, and should Node come to do it otherwise. */
+/** As net.Socket does it in its constructor. False should Node come to do it otherwise. */
 function readInto(socket: Socket, { buffer, callback }: OnRead): boolean {
   const { _handle: handle } = socket as Socket & { _handle?: Handle | null }
-  if (!slots || !handle || typeof handle.useUserBuffer !== 'function' || 'encrypted' in socket) return false
+  if (!slots || !handle || typeof handle.useUserBuffer !== 'function') return false
   const memory = buffer()
   Object.assign(socket, { [slots.memory]: memory, [slots.next]: buffer, [slots.heard]: callback })
   handle.useUserBuffer(memory)

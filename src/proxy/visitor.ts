@@ -47,8 +47,8 @@ export interface Visitor {
   flush(): void
   /** Ends the answer with its whole body. True: some of it still waits, in the memory that it came in. */
   endWhole(body: Buffer): boolean
-  /** Whoever gave the last of the answer is through with it. */
-  settle(): void
+  /** Whoever gave the last of the answer is through with it, where that has to be known. */
+  settle?(): void
   /** Ends the answer with trailers after its body. */
   endWith(trailers: readonly string[]): void
   /** Breaks the answer off so that the client sees that it is not whole. `cancelled`: the app has called it off. */

@@ -136,10 +136,6 @@ export class Visitor2 implements Visitor, Flow, Answering {
     return this.writableLength > 0
   }
 
-  settle() {
-    // Its stream tells.
-  }
-
   endWith(trailers: readonly string[]) {
     this.closing = trailers
     if (this.outgoing) this.outgoing.end()

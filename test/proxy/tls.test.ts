@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import https from 'node:https'
 import net from 'node:net'
@@ -258,6 +259,21 @@ t.test('requests over TLS keep their connection', async t => {
     await once(res, 'end')
   }
   t.equal(ports.size, 1)
+})
+
+t.test('large bodies go both ways over TLS unharmed, counted and in chunks', async t => {
+  const app = await backend(t, (req, res) => {
+    const length = req.headers['content-length']
+    if (length !== undefined) res.setHeader('content-length', length)
+    req.pipe(res)
+  })
+  const { httpsPort } = await secureStage(t, [routeOf('shop', ['127.0.0.1'], [app])])
+  const body = randomBytes(3_000_000)
+  for (const headers of [{ 'content-length': body.length }, {}]) {
+    const options = { host: '127.0.0.1', port: httpsPort, method: 'POST', headers, rejectUnauthorized: false }
+    const [res] = await once(https.request(options).end(body), 'response')
+    t.ok(body.equals(Buffer.concat(await Array.fromAsync(res as AsyncIterable<Buffer>))))
+  }
 })
 
 async function certificate(
