@@ -9,22 +9,39 @@ export class BadMessage extends Error {
   }
 }
 
-/** Lines of fields from `start` on (RFC 9112 5), without folding and without control characters. */
-export function fieldsOf(text: string, start: number): string[] {
+/**
+ * Lines of fields from `start` on (RFC 9112 5), without folding and without control characters: names are tokens, right before their colons.
+ * `bytes` begin with what `text` is; looking through them costs half of what it does in a string.
+ */
+export function fieldsOf(text: string, start: number, bytes: Uint8Array): string[] {
   const fields: string[] = []
-  // All at once, for that is cheaper than one by one.
-  lines.lastIndex = start
-  if (!lines.test(text)) throw new BadMessage('a field that cannot be read')
-  for (let from = start; from < text.length; ) {
-    // It stands at ends of lines and nowhere else, and one sign is found far sooner than two.
-    const found = text.indexOf('\n', from)
-    const end = found === -1 ? text.length : found - 1
-    const colon = text.indexOf(':', from)
-    fields.push(text.slice(from, colon), trimmed(text, colon + 1, end))
-    from = end + 2
+  const end = text.length
+  for (let at = start; at < end; ) {
+    const from = at
+    while (at < end && (kinds[bytes[at]!]! & ofName) !== 0) at++
+    if (at === from || at === end || bytes[at] !== colon) throw new BadMessage('a field that cannot be read')
+    const name = text.slice(from, at)
+    const value = ++at
+    while (at < end && kinds[bytes[at]!] !== ofNothing) at++
+    fields.push(name, trimmed(text, bytes, { from: value, to: at }))
+    if (at === end) break
+    if (bytes[at] !== cr || at + 1 === end || bytes[at + 1] !== lf) {
+      throw new BadMessage('a field that cannot be read')
+    }
+    at += 2
   }
   return fields
 }
+
+const [tab, lf, cr, space, colon] = [0x09, 0x0a, 0x0d, 0x20, 0x3a]
+const [ofNothing, ofValue, ofName] = [0, 1, 2]
+
+/** What a byte may be in: a value, a name and a value, or neither. */
+const kinds = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const sign = String.fromCharCode(byte)
+  if (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(sign)) return ofValue | ofName
+  return /[\t\x20-\x7e\x80-\xff]/.test(sign) ? ofValue : ofNothing
+})
 
 export function linesOf(fields: readonly string[]): string {
   let lines = ''
@@ -40,20 +57,15 @@ export function fieldsIn(lines: string): string[] {
   })
 }
 
-/** Names are tokens, right before their colons; values have no control characters. */
-const lines = /(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*(?:\r\n|$))*$/y
-
 /** Without spaces and tabs at both ends, and nothing else. */
-function trimmed(text: string, start: number, end: number): string {
-  let from = start
-  let to = end
-  while (from < to && isBlank(text.charCodeAt(from))) from++
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+function trimmed(text: string, bytes: Uint8Array, { from, to }: { from: number; to: number }): string {
+  while (from < to && isBlank(bytes[from]!)) from++
+  while (to > from && isBlank(bytes[to - 1]!)) to--
   return text.slice(from, to)
 }
 
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
+function isBlank(byte: number): boolean {
+  return byte === space || byte === tab
 }
 
 /** Whether a word is among those of Connection, lower-case. */

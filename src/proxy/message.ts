@@ -28,8 +28,8 @@ export abstract class Message {
     this.listener = listener
   }
 
-  /** Reads the lines of a head, without the empty one, and says by `counted`, `chunked` or `open` what follows it. */
-  protected abstract readHead(text: string): void
+  /** Reads the lines of a head, without the empty one, and says by `counted`, `chunked` or `open` what follows it. `bytes` begin with it. */
+  protected abstract readHead(text: string, bytes: Buffer): void
 
   /** Throws BadMessage where no head could begin so. It may be the beginning of one, or all of it and more. */
   protected abstract doubt(text: string): void
@@ -113,16 +113,16 @@ export abstract class Message {
     const text = bytes.toString('latin1', 0, Math.min(bytes.length, usualHead))
     const at = text.indexOf('\r\n\r\n')
     if (at === -1) return this.awaitHead(bytes)
-    this.readWhole(text.slice(0, at))
+    this.readWhole(text.slice(0, at), bytes)
     return at + 4 < bytes.length ? bytes.subarray(at + 4) : undefined
   }
 
   private awaitHead(bytes: Buffer): Buffer | undefined {
-    return this.until('\r\n\r\n', bytes, longestHead, text => this.readWhole(text))
+    return this.until('\r\n\r\n', bytes, longestHead, (text, whole) => this.readWhole(text, whole))
   }
 
-  private readWhole(text: string) {
-    this.readHead(text)
+  private readWhole(text: string, bytes: Buffer) {
+    this.readHead(text, bytes)
     if (this.state === 'counted' && this.left === 0) this.finish([])
   }
 
@@ -141,7 +141,7 @@ export abstract class Message {
     end: string,
     bytes: Buffer,
     longest: number,
-    read: (text: string) => void,
+    read: (text: string, bytes: Buffer) => void,
   ): Buffer | undefined {
     const whole = this.held === undefined ? bytes : Buffer.concat([this.held, bytes])
     const at = whole.indexOf(end, 0, 'latin1')
@@ -156,7 +156,7 @@ export abstract class Message {
       return undefined
     }
     this.held = undefined
-    read(whole.toString('latin1', 0, at))
+    read(whole.toString('latin1', 0, at), whole)
     const next = at + end.length
     return next < whole.length ? whole.subarray(next) : undefined
   }
@@ -182,7 +182,7 @@ export abstract class Message {
       this.finish([])
       return whole.length > 2 ? whole.subarray(2) : undefined
     }
-    return this.until('\r\n\r\n', bytes, longestHead, text => this.finish(fieldsOf(text, 0)))
+    return this.until('\r\n\r\n', bytes, longestHead, (text, whole) => this.finish(fieldsOf(text, 0, whole)))
   }
 
   private finish(trailers: readonly string[]): void {

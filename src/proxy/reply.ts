@@ -39,14 +39,14 @@ export class Reply extends Message {
     if (!text.startsWith(beginning) && !beginning.startsWith(text)) throw new BadMessage('no status line')
   }
 
-  protected override readHead(text: string): void {
+  protected override readHead(text: string, bytes: Buffer): void {
     const plain = text.startsWith(usual)
     const first = plain ? usual.length - 2 : text.indexOf('\r\n')
     const line = first === -1 ? text : text.slice(0, first)
     if (!plain && !statusLine.test(line)) throw new BadMessage('no status line')
-    const status = Number(line.slice(9, 12))
-    const reason = line.slice(13)
-    const fields = first === -1 ? [] : fieldsOf(text, first + 2)
+    const status = plain ? 200 : Number(line.slice(9, 12))
+    const reason = plain ? 'OK' : line.slice(13)
+    const fields = first === -1 ? [] : fieldsOf(text, first + 2, bytes)
     if (status === 101) throw new BadMessage('another protocol, unasked')
     if (status < 200) {
       if (++this.interim > mostInterim) throw new BadMessage('no end of interim answers')
@@ -76,7 +76,8 @@ export class Reply extends Message {
           coding = value.toLowerCase()
           break
         case 'connection':
-          connection += `,${value.toLowerCase()}`
+          // In HTTP/1.1 that goes without saying.
+          if (value !== 'keep-alive' || !persistent) connection += `,${value.toLowerCase()}`
           break
         case 'keep-alive':
           this.keptSeconds = Number(/timeout\s*=\s*(\d{1,6})/i.exec(value)?.[1] ?? Number.NaN)

@@ -1,6 +1,7 @@
 import { METHODS } from 'node:http'
 
 import { BadMessage, fieldsOf, says } from './field-lines.ts'
+import { lowered } from './likes.ts'
 import { type BodyListener, Message } from './message.ts'
 
 /** A request in HTTP/1.x as it comes from a client. What of it may be forwarded is another's to say (`asked`). */
@@ -39,17 +40,17 @@ export class Request extends Message {
     if (!beginning.test(text)) throw new BadMessage('no request line')
   }
 
-  protected override readHead(text: string) {
+  protected override readHead(text: string, bytes: Buffer) {
     // Some clients say an empty line too many (RFC 9112 2.2).
     const start = text.startsWith('\r\n') ? 2 : 0
     if (start === text.length) return
     const found = text.indexOf('\r\n', start)
     const first = found === -1 ? text.length : found
     const gap = text.indexOf(' ', start)
-    const method = text.slice(start, gap)
+    const method = text.startsWith('GET ', start) ? 'GET' : text.slice(start, gap)
     // `asked` looks at the target: no space or control character is in one.
     if (gap === -1 || gap + 2 > first - 9 || !methods.has(method)) throw new BadMessage('no request line')
-    const fields = found === -1 ? [] : fieldsOf(text, first + 2)
+    const fields = found === -1 ? [] : fieldsOf(text, first + 2, bytes)
     this.frame(method, text.slice(gap + 1, first - 9), versionOf(text.slice(first - 9, first)), fields)
   }
 
@@ -69,7 +70,7 @@ export class Request extends Message {
       // Only names of these lengths are of interest: most are passed over without being lowered.
       if (name.length !== 10 && name.length !== 14 && name.length !== 17) continue
       const value = fields[at + 1]!
-      switch (name.toLowerCase()) {
+      switch (lowered(name)) {
         case 'content-length':
           clear &&= length === undefined && /^\d{1,15}$/.test(value)
           length = value
