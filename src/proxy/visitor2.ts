@@ -122,17 +122,13 @@ export class Visitor2 implements Visitor, Flow, Answering {
 
   endWhole(body: Buffer): boolean {
     if (this.closed || this.ended) return false
-    let rest = body
-    for (let size = this.mux.room(this); size > 0 && !this.outgoing; size = this.mux.room(this)) {
-      const ends = rest.length <= size
-      this.mux.data(this, ends ? rest : rest.subarray(0, size), { ends })
-      if (ends) {
-        this.over()
-        return false
-      }
-      rest = rest.subarray(size)
+    // A short one does not wait for its turn.
+    if (!this.outgoing && body.length <= this.mux.windows.room(this)) {
+      this.mux.data(this, body, { ends: true })
+      this.over()
+      return false
     }
-    this.out.end(rest)
+    this.out.end(body)
     return this.writableLength > 0
   }
 
@@ -181,7 +177,7 @@ export class Visitor2 implements Visitor, Flow, Answering {
   move(frames: number): boolean {
     for (let count = 0; this.pending !== undefined && count < frames; count++) {
       const { pending } = this
-      const size = Math.min(pending.length, this.mux.room(this))
+      const size = Math.min(pending.length, this.mux.windows.room(this))
       if (size <= 0) return false
       this.mux.data(this, pending.subarray(0, size), { ends: false })
       this.pending = size === pending.length ? undefined : pending.subarray(size)
@@ -197,7 +193,7 @@ export class Visitor2 implements Visitor, Flow, Answering {
     if (this.closed || bytes.length === 0) return done()
     this.pending = bytes
     this.sent = done
-    if (!this.move(Number.POSITIVE_INFINITY)) this.mux.wait(this)
+    if (this.mux.windows.waits || !this.move(Number.POSITIVE_INFINITY)) this.mux.windows.wait(this)
   }
 
   finish() {

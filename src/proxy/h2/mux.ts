@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 
 import type { Peer } from '../visitor.ts'
 import type { Visitor2 } from '../visitor2.ts'
+import type { Windows } from './windows.ts'
 
 /** The connection of a stream, as the stream needs it. */
 export interface Mux {
@@ -16,11 +17,8 @@ export interface Mux {
   pack(status: number, fields: readonly string[], options?: { clean?: boolean }): string
   packTrailers(fields: readonly string[]): string
   head(of: Visitor2, block: string, options: { ends: boolean }): void
-  /** Bytes of its body that may go in a frame now. */
-  room(of: Visitor2): number
+  readonly windows: Pick<Windows<Visitor2>, 'room' | 'wait' | 'waits'>
   data(of: Visitor2, bytes: Buffer, options: { ends: boolean }): void
-  /** It has bytes that may not go yet. */
-  wait(of: Visitor2): void
   reset(of: Visitor2, code: number): void
   /** Its answer is whole: it is over once that has been written. */
   done(of: Visitor2): void

@@ -53,7 +53,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
   const unpack = openUnpack()
   const packer = openPacker(date)
   const outlet = openOutlet(socket, pages, moved)
-  const windows = openWindows<Visitor2>(outlet)
+  const windows = openWindows<Visitor2>(outlet, schedule)
   const intake = openIntake(bytes => say(windowFrame(0, bytes)))
   const patience = openPatience()
   const farewell = openFarewell({ say, last: () => streams.last })
@@ -164,7 +164,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
   }
 
   const mux: Mux = {
-    ...{ scheme, peer, none, spent },
+    ...{ scheme, peer, none, spent, windows },
     get clock() {
       return clock
     },
@@ -174,14 +174,12 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
       of.active = clock
       for (const frame of headFrames(of.id, block, ends)) say(frame)
     },
-    room: windows.room,
     data(of, bytes, { ends }) {
       of.active = clock
       outlet.frame(frameHead(bytes.length, kinds.data, ends ? flags.endStream : 0, of.id), bytes)
       windows.spend(of, bytes.length)
       schedule()
     },
-    wait: windows.wait,
     reset(stream, code) {
       say(resetFrame(stream.id, code))
       if (code !== codes.none) forget(stream, { reset: true })

@@ -23,7 +23,9 @@ export class Upload {
     this.length = length
     this.stream = stream
     this.to = to
-    this.body = new Readable({ highWaterMark: 16 * 1024, read: () => this.readOn() })
+    // Asked for more, it has not yet given what it has.
+    const read = () => process.nextTick(() => this.readOn())
+    this.body = new Readable({ highWaterMark: streamWindow / 2, read })
     // Whoever reads it hears of it.
     this.body.on('error', () => undefined)
   }

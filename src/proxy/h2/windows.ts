@@ -11,6 +11,7 @@ export interface Windows<Stream extends Sender> {
   /** The client takes so much more of all, or of each. Throws when that is more than anybody can count. */
   open(bytes: number): void
   change(initial: number, streams: Iterable<Stream>): void
+  /** It has bytes that may not go yet, or others have their turn first. */
   wait(of: Stream): void
   /** Some stream has bytes that may not go yet. */
   readonly waits: boolean
@@ -30,7 +31,11 @@ export const windowMost = 2 ** 31 - 1
 /** As long as the client says nothing else. */
 const usual = 65_535
 
-export function openWindows<Stream extends Sender>(outlet: Pick<Outlet, 'open'>): Windows<Stream> {
+/** `waited`: there is something to pump. */
+export function openWindows<Stream extends Sender>(
+  outlet: Pick<Outlet, 'open'>,
+  waited: () => void,
+): Windows<Stream> {
   const waiting = new Set<Stream>()
   let initial = usual
   let window = usual
@@ -56,7 +61,10 @@ export function openWindows<Stream extends Sender>(outlet: Pick<Outlet, 'open'>)
       }
       initial = to
     },
-    wait: of => void waiting.add(of),
+    wait(of) {
+      waiting.add(of)
+      waited()
+    },
     get waits() {
       return waiting.size > 0
     },
