@@ -3,7 +3,7 @@ import { isObject } from './patch.ts'
 
 type Check = (value: unknown) => boolean
 
-/** What is wrong with a hook's answer that came as JSON, in a few words; undefined when nothing is. What is not named here is checked where it is used. */
+/** What is wrong with a hook's answer, in a few words; undefined when nothing is. What is not named here is checked where it is used. */
 export function wrongIn(hook: HookName, answer: unknown): string | undefined {
   const fields = forms[hook]
   if (!fields) return undefined

@@ -1,5 +1,6 @@
 import { Cancelled, HookError, messageOf, UserError } from '../errors.ts'
 import type { Call } from '../types.ts'
+import { wrongIn } from './answers.ts'
 import { explain } from './blame.ts'
 import type { Context, Plugin } from './define.ts'
 import {
@@ -104,7 +105,9 @@ const runners: Record<
 
   async shape(listeners, [value, ...event], call) {
     let shaped = value
-    for (const each of listeners) shaped = (await ask(each, [shaped, ...event], call)) ?? shaped
+    // Who changes it in place in place of answering another is told so.
+    for (const each of listeners)
+      shaped = (await ask(each, [Object.freeze(shaped), ...event], call)) ?? shaped
     return shaped
   },
 
@@ -139,13 +142,20 @@ async function ask(listener: Listener, args: unknown[], call: Call): Promise<unk
   try {
     const answer = asPlugin(member.plugin.name, hook, () => handle(...args, context))
     // Most handlers answer at once, and need no clock.
-    return isPromised(answer) ? await inTime(answer, { listener, callers, stop }) : answer
+    return sound(hook, isPromised(answer) ? await inTime(answer, { listener, callers, stop }) : answer)
   } catch (error) {
     if (error instanceof Cancelled) throw error
     const failure = stopped(member, hook, error)
     if (!(error instanceof UserError)) failed(member.plugin.name, failure)
     throw failure
   }
+}
+
+/** The answer, as the types would have it; its author may not have asked the compiler. */
+function sound(hook: HookName, answer: unknown): unknown {
+  const wrong = answer === undefined || answer === null ? undefined : wrongIn(hook, answer)
+  if (wrong === undefined) return answer
+  throw new Error(`its answer ${wrong}`)
 }
 
 /** What the plugin's code threw, in its name and with its place. */

@@ -5,7 +5,6 @@ import { Readable } from 'node:stream'
 
 import { messageOf, UserError } from '../errors.ts'
 import type { App, Out, Source } from '../types.ts'
-import { wrongIn } from './answers.ts'
 import type { Context, Plugin } from './define.ts'
 import { executableCommand } from './executable-command.ts'
 import { type HookContext, type HookName, isHookName, noHook } from './hooks.ts'
@@ -120,7 +119,7 @@ async function ask(hook: HookName, args: unknown[], own: Own): Promise<unknown> 
     const printed = await run(`hooks/${hook}`, { hook, event, input, context, own })
     const text = printed.toString('utf8')
     if (kind === 'before' || kind === 'after') return tell(text, context.out)
-    return text.trim() === '' ? undefined : answerOf(hook, kind === 'shape' ? { value } : {}, text)
+    return text.trim() === '' ? undefined : answerOf(kind === 'shape' ? { value } : {}, text)
   } finally {
     await source?.remove()
   }
@@ -201,15 +200,12 @@ function tell(text: string, out: Out): undefined {
   for (const line of text.split('\n')) if (line.trim()) out.detail(line.trimEnd())
 }
 
-function answerOf(hook: HookName, given: { value?: unknown }, text: string): unknown {
+function answerOf(given: { value?: unknown }, text: string): unknown {
   const said = parsed(text)
   if ('value' in given && !isObject(said))
     throw new Error('its answer is no object, so no patch of the value')
   const answer = 'value' in given ? mergePatch(given.value, said) : said
-  if (answer === null) return undefined
-  const wrong = wrongIn(hook, answer)
-  if (wrong !== undefined) throw new Error(`its answer ${wrong}`)
-  return answer
+  return answer === null ? undefined : answer
 }
 
 function parsed(text: string): Json {

@@ -223,6 +223,30 @@ t.test('a caller who has left already is not kept', async t => {
   await t.rejects(hooks.beforeBuild(source, calling({ signal: AbortSignal.abort() })), { code: 'cancelled' })
 })
 
+t.test('an answer of another form than the types have it stops, and says what is wrong with it', async t => {
+  const wrong = (answer: unknown) => (() => answer) as never
+  const env = driver({ shapeEnv: wrong({ PORT: 5000 }) })
+  await t.rejects(env.shapeEnv({}, released, calling()), {
+    message: 'p0 stopped shapeEnv: its answer has no string under "PORT"',
+  })
+  await t.rejects(driver({ shapeEnv: wrong('PORT=5000') }).shapeEnv({}, released, calling()), {
+    message: 'p0 stopped shapeEnv: its answer is no object',
+  })
+  const builder = driver({ findBuilder: wrong(Promise.resolve({ dockerfile: 'FROM x' })) })
+  await t.rejects(builder.findBuilder(source, calling()), { message: /has no text under "name"/ })
+})
+
+t.test('who changes the value in place is told so, and nobody else is bothered', async t => {
+  const env: Env = { A: 'b' }
+  const inPlace = ((given: Record<string, string>) => {
+    given.PORT = '5000'
+  }) as never
+  await t.rejects(driver({ shapeEnv: inPlace }).shapeEnv(env, released, calling()), {
+    message: /^p0 stopped shapeEnv: Cannot add property PORT/,
+  })
+  t.strictSame(env, { A: 'b' })
+})
+
 t.test("a handler gets its plugin's own context and the person's ear", async t => {
   const call = calling()
   const one = member(

@@ -14,7 +14,10 @@ async function withStorage(t: Test) {
   await all.say('apps:create shop')
   const hooks = createDriver(all.rooms.roster.members)
   const app = all.rooms.store.apps.find(shop)!
-  const spec = { image: 'x', mounts: { '/other': { source: 'cache' } } } as unknown as ContainerSpec
+  const spec: ContainerSpec = {
+    ...{ image: 'x', command: [], env: {}, mounts: { '/other': { source: 'cache' } }, labels: {} },
+    ...{ pidLimit: 1, stopTimeout: 1 },
+  }
   const event = { app, process: 'web' } as Parameters<typeof hooks.shapeContainer>[1]
   const folder = join(all.rooms.settings.data, 'storage')
   return { ...all, folder, mounts: async () => (await hooks.shapeContainer(spec, event, calling())).mounts }
