@@ -116,7 +116,7 @@ interface Target {
 
 /** The absolute form (RFC 9112 3.2.2) carries the host, and wins over Host. */
 function readTarget(url: string, method: string): Target | undefined {
-  if (!/^[\x21-\xff]+$/.test(url)) return undefined
+  if (!/^[\x21-\x7e\x80-\xff]+$/.test(url)) return undefined
   if (url.charCodeAt(0) === 0x2f) return { authority: undefined, path: url }
   if (url === '*') return method === 'OPTIONS' ? { authority: undefined, path: '*' } : undefined
   const [, authority, rest] = /^https?:\/\/([^/?#]+)(.*)$/is.exec(url) ?? []
