@@ -45,6 +45,14 @@ t.test('what it does may be said in several words, with any signs', async t => {
   t.match(await run(dir, 'new-plugin', 'bad', 'Two\nlines'), { code: 1, stderr: /One line/ })
 })
 
+t.test('plugins/README.md shows what is written', async t => {
+  const dir = await ownFolder(t)
+  await run(dir, 'new-plugin', 'hello', 'Greets', 'everybody', 'who', 'pushes')
+  const readme = await readFile(join(root, 'plugins/README.md'), 'utf8')
+  const [, shown] = /all of it one object:\n\n```ts\n(.*?)```/s.exec(readme) ?? []
+  t.equal(shown, await readFile(join(dir, 'hello/index.ts'), 'utf8'))
+})
+
 t.test('it says what to do next', async t => {
   const dir = await ownFolder(t)
   const { stdout } = await run(dir, 'new-plugin', 'hola', '--executable')
