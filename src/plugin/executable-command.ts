@@ -3,8 +3,9 @@ import type { Readable } from 'node:stream'
 import { UserError } from '../errors.ts'
 import type { App, Out } from '../types.ts'
 import type { Command, CommandContext } from './command.ts'
-import { appEnv, type Own, programOf, runOwn } from './executable.ts'
+import { appEnv, type Own, ownWords, programOf } from './executable.ts'
 import type { Manifest, ManifestCommand } from './manifest.ts'
+import { runProgram } from './program.ts'
 
 /** `commands/TOPIC:VERB` as a command: its program gets one line of JSON, and what comes on stdin where it asks for that. */
 export function executableCommand(
@@ -35,7 +36,7 @@ async function runCommand(name: string, values: object, { described, context, ow
   const terminal = session.terminal !== undefined
   const asked = JSON.stringify({ command: name, args: values, ...(app ? { app } : {}), by, terminal })
   const lines = linesTo(out)
-  const { exit, said } = await runOwn(
+  const { exit, said } = await runProgram(
     {
       ...programOf(`commands/${name}`, context, own),
       signal: AbortSignal.any([context.signal, late]),
@@ -43,11 +44,11 @@ async function runCommand(name: string, values: object, { described, context, ow
       input: inputOf(asked, described?.input ? session.stdin : undefined),
       print: lines.take,
     },
-    own,
+    own.tools,
   )
   await lines.end()
   if (late.aborted) throw new UserError('plugin-late', `${name} took too long and was ended.`)
-  for (const line of said.split('\n')) if (line.trim()) out.warn(line.trimEnd())
+  for (const line of ownWords(said, own).split('\n')) if (line.trim()) out.warn(line.trimEnd())
   if (exit === 0 && app && described?.redeploys) core.redeploy(app.name, name)
   return exit
 }

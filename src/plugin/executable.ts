@@ -12,7 +12,8 @@ import { wrongInterpreter } from './interpreter.ts'
 import type { Place } from './load.ts'
 import { type Manifest, readManifest } from './manifest.ts'
 import { isObject, type Json, mergePatch } from './patch.ts'
-import { type Ended, type Run, type Runner, runProgram } from './program.ts'
+import { type Run, type Runner, runProgram } from './program.ts'
+import { tracebackIn } from './traceback.ts'
 
 /** What executables need of the house. */
 export interface Executables extends Runner {
@@ -136,7 +137,7 @@ interface Asked {
 async function run(file: string, { hook, event, input, context, own }: Asked): Promise<Buffer> {
   const pieces: Buffer[] = []
   let size = 0
-  const { exit, said } = await runOwn(
+  const { exit, said } = await runProgram(
     {
       ...programOf(file, context, own),
       env: { DAVIT_HOOK: hook, DAVIT_PLUGIN: own.folder, ...appEnv(appIn(event, context)) },
@@ -147,21 +148,22 @@ async function run(file: string, { hook, event, input, context, own }: Asked): P
         pieces.push(piece)
       },
     },
-    own,
+    own.tools,
   )
   if (exit !== 0) {
     // Who forgot to say it on the other stream is heard all the same.
     if (said === '') tell(String(Buffer.concat(pieces)), context.out)
-    throw refusal(exit, said, own)
+    const error = refusal(exit, said, own)
+    if (!(error instanceof UserError)) context.log.error({ hook, exit, said }, 'a program went wrong')
+    throw error
   }
   if (said) context.log.info({ hook, said }, 'a program had something to say')
   return Buffer.concat(pieces)
 }
 
 /** What it says of its files it says by their names in the plugin: `hooks/beforeRelease`, line 4. */
-export async function runOwn(run: Run, { folder, tools }: Own): Promise<Ended> {
-  const { exit, said } = await runProgram(run, tools)
-  return { exit, said: said.replaceAll(`${folder}/`, '') }
+export function ownWords(said: string, { folder }: Own): string {
+  return said.replaceAll(`${folder}/`, '')
 }
 
 /** A program runs in its plugin's own folder. */
@@ -173,10 +175,12 @@ export function programOf(
   return { file: join(folder, file), folder: dir, signal }
 }
 
-/** What it said is for the person; who said nothing has gone wrong. */
-function refusal(exit: number, said: string, { name }: Own): Error {
+/** What it said is for the person; who said nothing, or what an interpreter says of a bug, has gone wrong. */
+function refusal(exit: number, said: string, own: Own): Error {
   if (said === '') return new Error(`it ended with exit code ${exit} and gave no reason on stderr`)
-  return new UserError('plugin-refused', said, `The plugin ${name} says so.`)
+  const traceback = tracebackIn(said, own.folder)
+  if (traceback !== undefined) return new Error(traceback)
+  return new UserError('plugin-refused', ownWords(said, own), `The plugin ${own.name} says so.`)
 }
 
 /** What it is about, by a name that may change and a number that does not. */

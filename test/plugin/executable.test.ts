@@ -130,18 +130,46 @@ t.test('it stops with what it says on stderr, and reports for after', async t =>
   t.match(call.lines.join('\n'), /Nobody listens/)
 })
 
-t.test('what it says of its own files it says by their names in the plugin', async t => {
-  const { driver, members } = await plugin(t, {
-    'hooks/beforeRelease': sh('echo "$0: line 2: no luck" >&2; exit 1'),
-    'commands/mine:say': sh('echo "$0: line 2: no luck" >&2; exit 1'),
-  })
-  await t.rejects(driver.beforeRelease(released, calling()), {
-    cause: { message: 'hooks/beforeRelease: line 2: no luck' },
-  })
+t.test(
+  'a bug of a program is told as one, with its place in the plugin; what it says itself is its word',
+  async t => {
+    const python = (script: string) => `#!/usr/bin/env python3\n${script}\n`
+    const { driver } = await plugin(t, {
+      'hooks/beforeCreate': python('import os\ndef ask():\n    return os.environ["NO_SUCH"]\nask()'),
+      'hooks/beforeDestroy': sh('\nset -u\necho $NO_SUCH'),
+      'hooks/beforeBuild': `#!/bin/bash\n\nno-such-command || exit 3\n`,
+      'hooks/beforeRelease': sh('echo "Ask $0 again on Monday." >&2; exit 1'),
+      'hooks/afterCreate': `#!/usr/bin/env node\n\nconst a = undefined\na.b()\n`,
+      'hooks/afterDestroy': python('def (:'),
+    })
+    const { source } = { source: {} as Source }
+    await t.rejects(driver.beforeCreate({ app }, calling()), {
+      message: "mine stopped beforeCreate: KeyError: 'NO_SUCH' (hooks/beforeCreate:4)",
+    })
+    await t.rejects(driver.beforeDestroy({ app }, calling()), {
+      message: /^mine stopped beforeDestroy: NO_SUCH: parameter not set \(hooks\/beforeDestroy:4\)$/,
+    })
+    await t.rejects(driver.beforeBuild({ app, source }, calling()), {
+      message: 'mine stopped beforeBuild: no-such-command: command not found (hooks/beforeBuild:3)',
+    })
+    await t.rejects(driver.beforeRelease(released, calling()), {
+      cause: { name: 'UserError', message: 'Ask hooks/beforeRelease again on Monday.' },
+    })
+    const call = calling()
+    await driver.afterCreate({ app }, call)
+    t.match(call.lines, [/TypeError: Cannot read properties of undefined .* \(hooks\/afterCreate:4\)/])
+    const other = calling()
+    await driver.afterDestroy({ app }, other)
+    t.match(other.lines, [/SyntaxError: invalid syntax \(hooks\/afterDestroy:2\)/])
+  },
+)
+
+t.test('what a command says of its own files it says by their names in the plugin', async t => {
+  const { members } = await plugin(t, { 'commands/mine:say': sh('echo "$0: line 2: no luck" >&2; exit 1') })
   const [{ plugin: mine, context }] = members() as [ReturnType<typeof members>[0]]
   const call = calling()
   const session = { stdin: new PassThrough(), terminal: undefined } as never
-  await mine.commands![0]!.run({}, { ...context, ...call, session })
+  t.equal(await mine.commands![0]!.run({}, { ...context, ...call, session }), 1)
   t.strictSame(call.lines, [' !     commands/mine:say: line 2: no luck'])
 })
 
