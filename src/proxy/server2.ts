@@ -39,6 +39,8 @@ export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): S
   return {
     take(socket) {
       socket.on('error', () => socket.destroy())
+      // Its client has left, and its close has been told already, perhaps.
+      if (socket.destroyed) return
       const session = openSession(socket, { ...shared, parts, scheme, peer: peerOf(socket), sweepMs })
       sessions.add(session)
       socket.once('close', () => closed(session))

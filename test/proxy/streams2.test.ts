@@ -380,3 +380,13 @@ t.test('no bytes at all end more than their own connection', async t => {
   client.say(preface)
   t.match(await client.hears(({ kind }) => kind === type.goaway), { kind: type.goaway })
 })
+
+t.test('a client that has left before its connection is taken is not waited for', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const { httpsPort, http2 } = await secureStage(t, [routeTo(app)])
+  const { socket } = await wire(t, httpsPort)
+  socket.destroy()
+  if (!socket.closed) await once(socket, 'close')
+  http2.take(socket)
+  await http2.end()
+})

@@ -25,7 +25,7 @@ export interface Pages {
 }
 
 const pageSize = 64 * 1024
-const pagesMost = 64
+const pagesMost = 32
 
 export function openPages(): Pages {
   const free: Buffer[] = []
