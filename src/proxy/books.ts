@@ -60,8 +60,6 @@ export interface Books extends Counts {
   noise(noise: Noise): void
   /** A connection to an app's port has begun; what is answered hears what came of it. */
   carrying(route: Route, flow: () => Flow): (carried: Carried) => void
-  /** Of the routes that there are, and of no others, there are books. */
-  sync(routes: readonly Route[]): void
   rename(was: string, app: string): void
   forget(app: string): void
   /** Requests of an app that are under way. */
@@ -170,10 +168,6 @@ export function openBooks(journal: Journal, changed: () => void): Books {
       touch(book)
       const why = `is set aside for ${awayMs / 1000} s, it failed again and again`
       journal.put(book.logs.error, lines.other({ app, upstream, why }))
-    },
-    sync(routes) {
-      const there = new Set<string>(routes.map(route => route.app))
-      for (const app of books.keys()) if (!there.has(app)) forget(app)
     },
     rename(was, app) {
       const book = books.get(was)

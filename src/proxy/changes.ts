@@ -6,6 +6,7 @@ import { type Certificates, refuseBroken } from './certificates.ts'
 import type { Verb, WorkersVerb } from './control.ts'
 import type { Fleet } from './fleet.ts'
 import type { Kept, Part } from './kept.ts'
+import type { Order } from './orders.ts'
 import type { TableChange } from './tablefile.ts'
 
 /** Everything that the daemon has told. */
@@ -17,38 +18,43 @@ export interface Known {
 
 /** What changes what is known, one after another: into every worker, and onto the disk meanwhile. */
 export interface Changes {
-  /** Settles with what there is to say of it; undefined: the request changes nothing. */
-  make(request: WorkersVerb, workers: Fleet): Promise<unknown> | undefined
+  /** Settles with what there is to say of it. */
+  make(request: ChangeVerb, workers: Fleet): Promise<unknown>
   /** Nothing is changed during the work, nor after it where it has answered `for good`. */
   hold(work: () => Promise<'for good'>): Promise<void>
 }
 
 interface Change {
-  /** Throws before anything is changed when it cannot be. */
-  apply(known: Known): void
-  /** Told to the workers. */
-  readonly order: WorkersVerb
+  apply(): void
+  /** Told to the workers, all of them at once where there are a few. */
+  readonly orders: readonly Order[]
   readonly keeps: readonly (Part | TableChange)[]
-  readonly value?: unknown
+  readonly answer: (said: readonly (readonly unknown[])[]) => unknown
 }
+
+/** Orders that workers get at once, and routes in one of them: between two a worker has time for requests. */
+const ordersOf = 100
+const routesOf = 50
 
 export function openChanges(
   known: Known,
   { kept, follow }: { kept: Kept; follow: (order: Verb) => void },
 ): Changes {
   let last: Promise<unknown> = Promise.resolve()
-  const carryOut = async ({ apply, order, keeps, value }: Change, workers: Fleet) => {
-    apply(known)
+  const carryOut = async (request: ChangeVerb, workers: Fleet) => {
+    const { apply, orders, keeps, answer } = changeOf(request, known)
+    apply()
     const written = kept.keep(keeps)
-    const said = await workers.ask(order)
-    follow(order)
-    return { written, answer: order.verb === 'point' ? closed(said) : value }
+    const said: (readonly unknown[])[] = []
+    for (const slice of slices(orders, ordersOf)) {
+      said.push(...(await Promise.all(slice.map(order => workers.ask(order)))))
+    }
+    follow(request)
+    return { written, answer: answer(said) }
   }
   return {
     make(request, workers) {
-      const change = changeOf(request.verb === 'sync' ? withKept(request, known) : request)
-      if (!change) return undefined
-      const next = last.then(() => carryOut(change, workers))
+      const next = last.then(() => carryOut(request, workers))
       last = next.catch(() => {})
       // The next change waits for the workers alone.
       return next.then(({ written, answer }) => written.then(() => answer))
@@ -65,72 +71,114 @@ export function openChanges(
   }
 }
 
-/** With the routes that are to stay, as they are here. */
-function withKept(request: WorkersVerb & { verb: 'sync' }, { routes }: Known): WorkersVerb {
-  const kept = request.keep.flatMap(app => routes.get(app) ?? [])
-  return { ...request, routes: [...request.routes, ...kept] }
+const changeVerbs = [
+  ...(['sync', 'point', 'forget', 'options', 'rename'] as const),
+  ...(['certificate', 'forgetCertificate'] as const),
+]
+
+export type ChangeVerb = Extract<WorkersVerb, { verb: (typeof changeVerbs)[number] }>
+
+export function isChange(request: WorkersVerb): request is ChangeVerb {
+  return (changeVerbs as readonly string[]).includes(request.verb)
 }
 
-/** What the verb changes; undefined when it is a question. */
-function changeOf(request: WorkersVerb): Change | undefined {
+/** Throws before anything is changed when it cannot be. */
+function changeOf(request: ChangeVerb, known: Known): Change {
+  if (request.verb === 'sync') return syncOf(request, known)
+  const change = { orders: [request], answer: () => undefined }
   switch (request.verb) {
-    case 'sync':
-      return syncOf(request)
     case 'point':
       return {
-        order: request,
+        ...change,
         keeps: [{ route: request.route }],
-        apply: ({ routes }) => void routes.set(request.route.app, request.route),
+        apply: () => void known.routes.set(request.route.app, request.route),
+        answer: ([said]) => closed(said ?? []),
       }
     case 'forget':
       return {
-        order: request,
+        ...change,
         keeps: [{ forget: request.app }],
-        apply: ({ routes }) => void routes.delete(request.app),
+        apply: () => void known.routes.delete(request.app),
       }
     case 'options':
       return {
-        order: request,
+        ...change,
         keeps: ['options'],
-        apply: known => {
+        apply() {
           known.options = request.options
         },
       }
     case 'rename':
-      return { order: request, keeps: [], apply: () => undefined }
+      return { ...change, keeps: [], apply: () => undefined }
     case 'certificate':
       refuseBroken(request.certificate)
       return {
-        order: request,
+        ...change,
         keeps: ['certificates'],
-        apply: ({ certificates }) => certificates.put(request.certificate),
+        apply: () => known.certificates.put(request.certificate),
       }
     case 'forgetCertificate':
       return {
-        order: request,
+        ...change,
         keeps: ['certificates'],
-        apply: ({ certificates }) => certificates.forget(request.name),
+        apply: () => known.certificates.forget(request.name),
       }
-    default:
-      return undefined
   }
 }
 
-/** What is broken is left out and answered; the rest counts. */
-function syncOf(request: WorkersVerb & { verb: 'sync' }): Change {
+/**
+ * Of a whole table what is different: a daemon that has come back tells what everybody knows already. A certificate that is broken is left
+ * out and answered, and the one before it stays.
+ */
+function syncOf({ routes, certificates, options, keep }: Sync, known: Known): Change {
   const refused: string[] = []
-  const certificates = sound(request.certificates, why => refused.push(why))
+  const staying = new Set<string>([...keep, ...routes.map(({ app }) => app)])
+  const changed = routes.filter(each => !isSame(each, known.routes.get(each.app)))
+  const gone = [...known.routes.keys()].filter(app => !staying.has(app))
+  const before = new Map(known.certificates.all().map(each => [each.name, each]))
+  const fresh = sound(
+    certificates.filter(each => !isSame(each, before.get(each.name))),
+    why => refused.push(why),
+  )
+  const named = new Set(certificates.map(({ name }) => name))
+  const expired = [...before.keys()].filter(name => !named.has(name))
+  const differ = !isSame(options, known.options)
   return {
-    order: { ...request, certificates },
-    keeps: ['routes', 'certificates', 'options'],
-    apply: known => {
-      known.routes.clear()
-      for (const route of request.routes) known.routes.set(route.app, route)
-      known.certificates.sync(certificates)
-      known.options = request.options
+    apply() {
+      for (const route of changed) known.routes.set(route.app, route)
+      for (const app of gone) known.routes.delete(app)
+      for (const each of fresh) known.certificates.put(each)
+      for (const name of expired) known.certificates.forget(name)
+      known.options = options
     },
-    value: refused,
+    // The certificate first: a hostname that has one is led to https at once. What is gone last: another app may have its hostnames.
+    orders: [
+      ...(differ ? [{ verb: 'options', options } as const] : []),
+      ...fresh.map(certificate => ({ verb: 'certificate', certificate }) as const),
+      ...slices(changed, routesOf).map(each => ({ verb: 'points', routes: each }) as const),
+      ...gone.map(app => ({ verb: 'forget', app }) as const),
+      ...expired.map(name => ({ verb: 'forgetCertificate', name }) as const),
+    ],
+    keeps: [
+      ...(changed.length + gone.length > 0 ? (['routes'] as const) : []),
+      ...(fresh.length + expired.length > 0 ? (['certificates'] as const) : []),
+      ...(differ ? (['options'] as const) : []),
+    ],
+    answer: () => refused,
   }
+}
+
+type Sync = Extract<WorkersVerb, { verb: 'sync' }>
+
+function slices<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, at) =>
+    list.slice(at * size, (at + 1) * size),
+  )
+}
+
+/** As they were read, field by field in one order. */
+function isSame(one: object, other: object | undefined): boolean {
+  return other !== undefined && JSON.stringify(one) === JSON.stringify(other)
 }
 
 export function usable(certificates: readonly Certificate[], log: Logger): readonly Certificate[] {

@@ -7,7 +7,7 @@ import type { Handle } from '../listen.ts'
 import { openLog } from '../log.ts'
 import { installedProgram, type Settings } from '../settings.ts'
 import { openCertificates } from './certificates.ts'
-import { type Known, openChanges, usable } from './changes.ts'
+import { type ChangeVerb, isChange, type Known, openChanges, usable } from './changes.ts'
 import { openControl, type Verb, type WorkersVerb } from './control.ts'
 import { allOf } from './crossing.ts'
 import { answerMs, type Fleet, openFleet } from './fleet.ts'
@@ -147,7 +147,7 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
         return ended[0] + ended[1]
       }
       default:
-        return changes.make(request, workers) ?? answer(request, workers)
+        return isChange(request) ? changes.make(request, workers) : answer(request, workers)
     }
   }
 
@@ -187,7 +187,7 @@ async function drain(request: Drain, fleet: Fleet): Promise<number> {
   return ended.reduce<number>((sum, count) => sum + Number(count), 0)
 }
 
-async function answer(request: WorkersVerb, fleet: Fleet): Promise<unknown> {
+async function answer(request: Exclude<WorkersVerb, ChangeVerb>, fleet: Fleet): Promise<unknown> {
   if (request.verb === 'pause' || request.verb === 'resume') {
     await fleet.ask(request)
     return undefined

@@ -16,11 +16,13 @@ export type Order =
       readonly secrets: Secrets
       readonly limits: Limits
     }
+  /** Each as by `point`. */
+  | { readonly verb: 'points'; readonly routes: readonly Route[] }
   /** From now on session tickets are sealed with these. */
   | { readonly verb: 'tickets'; readonly ticketKeys: string }
   /** Another serves in our place: when you leave, give clients time. */
   | { readonly verb: 'retire' }
-  | Exclude<Request, { verb: 'hello' | 'upgrade' }>
+  | Exclude<Request, { verb: 'hello' | 'upgrade' | 'sync' }>
 
 /** What all workers use alike and nobody else knows. */
 export interface Secrets {

@@ -69,6 +69,14 @@ function work() {
     return before !== undefined && release !== undefined && before !== release
   }
 
+  async function point(route: Route): Promise<readonly number[]> {
+    if (changesRelease(route)) witness.crosses(route.app)
+    table.point(route)
+    trials.point(route)
+    places.changed(route.app)
+    return (await serving?.ports.point(route)) ?? []
+  }
+
   async function obey(order: Order): Promise<unknown> {
     switch (order.verb) {
       case 'start':
@@ -83,23 +91,14 @@ function work() {
       case 'tickets':
         serving?.secure?.setTicketKeys(Buffer.from(order.ticketKeys, 'base64'))
         return
-      case 'sync':
-        table.sync(order.routes)
-        trials.sync(order.routes)
-        certificates.sync(order.certificates)
-        witness.sync(order.routes)
-        heed(order.options)
-        await serving?.ports.sync(order.routes)
-        return
       case 'options':
         heed(order.options)
         return
       case 'point':
-        if (changesRelease(order.route)) witness.crosses(order.route.app)
-        table.point(order.route)
-        trials.point(order.route)
-        places.changed(order.route.app)
-        return (await serving?.ports.point(order.route)) ?? []
+        return point(order.route)
+      case 'points':
+        await Promise.all(order.routes.map(point))
+        return
       case 'forget':
         table.forget(order.app)
         trials.forget(order.app)

@@ -42,7 +42,7 @@ t.test('a proxy starts alone from its snapshot', async t => {
   const app = await backend(t, (_req, res) => res.end('here'))
   const proxy = await running(t, { workers: 1 })
   const control = proxy.edge()
-  await control.sync([])
+  await control.sync([routeOf('blog', ['blog.test'], [app])])
   await control.point(routeTo(app))
   for (const name of ['table.json', 'table.1.changes']) {
     t.equal((await stat(join(proxy.data, 'proxy', name))).mode & 0o777, 0o600)
@@ -103,6 +103,30 @@ t.test('a table may leave some apps as they are', async t => {
   await control.sync([], [], undefined, ['shop', 'nobody'])
   t.match(await ask(proxy.port, '/'), { body: 'one' })
   t.match(await ask(proxy.port, '/', { host: 'blog.test' }), { status: 404 })
+})
+
+t.test('a table that is told again changes nothing; of another, what is different', async t => {
+  const [one, two] = await Promise.all(['one', 'two'].map(each => backend(t, (_req, res) => res.end(each))))
+  const proxy = await running(t)
+  const control = proxy.edge()
+  const routes = ['a', 'b', 'c'].map(app => routeOf(app, [`${app}.test`], [one!]))
+  await control.sync(routes)
+  const file = join(proxy.data, 'proxy/table.json')
+  const written = (await stat(file)).ino
+  await control.sync(routes)
+  t.equal((await stat(file)).ino, written, 'it is not written again either')
+  const moved = routeOf('b', ['b.test', 'a.test'], [two!])
+  await control.sync([moved, routeOf('d', ['c.test'], [two!])], [], undefined, ['c'])
+  const body = async (host: string) => {
+    const { status, body } = await ask(proxy.port, '/', { host })
+    return status === 200 ? body : status
+  }
+  const hosts = ['a.test', 'b.test', 'c.test', 'd.test']
+  const all = await Promise.all([...hosts, ...hosts].map(body))
+  t.same(all, ['two', 'two', 'two', 404, 'two', 'two', 'two', 404])
+  await proxy.stop('SIGKILL')
+  proxy.start()
+  t.same(await body('a.test'), 'two')
 })
 
 t.test('whose word on clients counts is told, kept over restarts, and taken back', async t => {
@@ -364,7 +388,7 @@ t.test('a snapshot that cannot be written stops nothing, and is written once it 
   const control = proxy.edge()
   await control.point(routeTo(one!))
   const inTheWay = ['table.2.changes', 'table.json.next'].map(name => join(proxy.data, 'proxy', name))
-  await control.sync([routeTo(one!)])
+  await control.sync([{ ...routeTo(one!), release: 2 }])
   for (const each of inTheWay) await mkdir(each)
   await control.point(routeTo(two!))
   t.match(await ask(proxy.port, '/'), { body: 'two' })
