@@ -119,6 +119,8 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
   function forget(stream: Visitor2, how: { reset: boolean }) {
     streams.forget(stream.id, how)
     windows.forget(stream)
+    // It may have been the last.
+    if (farewell.said()) schedule()
   }
   /** Throws when the client has asked too much of what costs it nothing. */
   function spend(on: Parameters<Patience>[0]) {
