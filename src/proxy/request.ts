@@ -104,7 +104,7 @@ function versionOf(said: string): RequestHead['version'] {
 }
 
 /** Perhaps not all of a request line yet, and each line ended as lines are. */
-const beginning = /^(?:\r?$|\r\n)?(?:[A-Z][A-Z-]{0,23}(?: |$)|$)(?:[^\r\n]|\r\n|\r$)*$/
+const beginning = /^(?:\r\n)*(?:\r?$|[A-Z][A-Z-]{0,23}(?: |$)(?:[^\r\n]|\r\n|\r$)*$)/
 
 const methods: ReadonlySet<string> = new Set(METHODS)
 
