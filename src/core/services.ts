@@ -37,7 +37,7 @@ export function createServices(rooms: Rooms, owner: string): PluginServices {
     },
     get: name => factsOf(get(name), rooms),
     spec: name => rooms.store.services.spec(get(name)),
-    create: (name, spec, call) =>
+    create: async (name, spec, call) =>
       rooms.services.exclusive(
         turnOf({ plugin: owner, name: readServiceName(name) }),
         `${call.by.person}'s create`,

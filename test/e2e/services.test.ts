@@ -93,6 +93,35 @@ t.test('an app has a service of a plugin that needs nothing but davit/plugin', a
     t.match(await box.ssh('plugin:uninstall cache'), { code: 1, stderr: /it runs db/ })
   })
 
+  t.test('a link is whole or not there, and may come before the first push', async t => {
+    await box.ssh('apps:create late')
+    await box.ssh('config:set late CACHE_URL=mine')
+    t.match(await box.ssh('cache:link db late'), { code: 1, stderr: /CACHE_URL/ })
+    t.match(await box.ssh('cache:list'), { stdout: 'db shop\n' })
+    await box.ssh('config:unset late CACHE_URL')
+    t.match(await box.ssh('cache:link db late'), { code: 0 })
+    t.match(await box.ssh('cache:link db late'), { code: 0 }, 'again is fine')
+    const late = await box.checkout('broken-release', 'late')
+    t.match(await late.push(), { code: 1 }, 'a first push that fails')
+    await late.write('Procfile', 'web: perl server.pl\n')
+    await late.write('server.pl', server)
+    await late.commit('Counts')
+    t.match(await late.push(), { code: 0 })
+    t.match((await box.get('late.localhost')).body, /^\d+$/)
+    t.match(await box.ssh('--force apps:destroy late'), { code: 0 })
+    t.match(await box.ssh('cache:list'), { stdout: 'db shop\n' }, 'a link goes with its app')
+  })
+
+  t.test('one that nobody waits for any more while it is made is taken away', async t => {
+    const making = box.sshProcess(['davit', 'cache:create', 'gone'])
+    const name = `${box.instance}.cache.gone`
+    await within(async () => (await box.engine.inspect(name)) !== undefined, 'it is being made')
+    making.kill('SIGKILL')
+    await within(async () => (await box.engine.inspect(name)) === undefined, 'it is gone again')
+    await within(async () => (await box.ssh('cache:create gone')).code === 0, 'its name is free')
+    t.match(await box.ssh('--force cache:destroy gone'), { code: 0 })
+  })
+
   t.test('what is in it goes out and comes in as a stream', async t => {
     const before = Number(await visits())
     const dump = await exported(box)
@@ -138,8 +167,20 @@ t.test('an app has a service of a plugin that needs nothing but davit/plugin', a
     t.match(await visits(), /^\d+$/, 'it goes on while its plugin is off')
     t.match(await box.ssh('plugin:enable cache'), { code: 0 })
     const before = Number(await visits())
+    const logs = box.sshProcess(['davit', 'cache:logs', 'db', '-t'])
+    let said = ''
+    logs.stdout!.setEncoding('utf8').on('data', text => {
+      said += text
+    })
+    await within(async () => said.includes('Ready to accept'), 'what it says is told')
+    const until = said.length
     t.match(await box.ssh('cache:limit db -m 64'), { code: 0 })
     t.equal(Number(await visits()), before + 1, 'another container has what the one before had')
+    await within(
+      async () => said.slice(until).includes('Ready to accept'),
+      'and what the next container says',
+    )
+    logs.kill()
     t.same(await settled(box, { withinMs: 10_000 }), [])
   })
 
