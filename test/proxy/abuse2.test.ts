@@ -1,7 +1,10 @@
+import { once } from 'node:events'
+
 import { t } from 'tap'
 
-import { flag, frame, get, headers, type, wire } from './frames2.ts'
-import { bareBackend, routeTo, secureStage } from './stage.ts'
+import { randomOf } from '../../scripts/chaos.d/random.ts'
+import { flag, frame, get, headers, post, type, wire } from './frames2.ts'
+import { backend, bareBackend, routeTo, secureStage } from './stage.ts'
 
 /** What a client of HTTP/2 may do to cost more than it has paid for. */
 
@@ -13,4 +16,61 @@ t.test('a client that says goodbye, calls off its last request and stays is not 
   await client.hears(({ kind }) => kind === type.goaway)
   client.say(frame(type.reset, 0, 1, Buffer.of(0, 0, 0, 8)))
   t.equal(await client.closed, 'closed')
+})
+
+t.test('a body that comes byte by byte reaches the app in few pieces', async t => {
+  const app = await bareBackend(t, (socket, said) => {
+    if (said.endsWith('\r\n0\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+  })
+  const { httpsPort } = await secureStage(t, [routeTo(app)])
+  const client = await wire(t, httpsPort)
+  const bytes = Array.from({ length: 20_000 }, (_, at) => frame(type.data, 0, 1, String(at % 10)))
+  client.say(headers(1, post), ...bytes, frame(type.data, flag.endStream, 1))
+  t.not(await client.hears(({ kind }) => kind === type.data), 'closed')
+  const chunks = app.said().slice(app.said().indexOf('\r\n\r\n') + 4)
+  t.ok(chunks.split('\r\n').length < 1_000)
+  t.equal(chunks.replaceAll(/[0-9a-f]+\r\n([0-9]*)\r\n/g, '$1').trim(), '0123456789'.repeat(2_000))
+})
+
+t.test('pieces of any size come whole and in order, while the app reads and while it does not', async t => {
+  const random = randomOf(7)
+  const reading: (() => void)[] = []
+  const heard: string[] = []
+  const app = await backend(t, (req, res) => {
+    const at = Number(req.url!.slice(1))
+    const read = () => {
+      req.setEncoding('latin1').on('data', (piece: string) => {
+        heard[at] = (heard[at] ?? '') + piece
+      })
+      req.on('end', () => res.end('read'))
+    }
+    if (at % 2 === 0) read()
+    else reading.push(read)
+  })
+  const { httpsPort, tripped } = await secureStage(t, [routeTo(app)])
+  const client = await wire(t, httpsPort)
+  const paths = Array.from({ length: 8 }, (_, at) => `/${at}`)
+  const said = paths.map(() => '')
+  const frames = paths.map((path, at) => headers(at * 2 + 1, [...post.slice(0, 3), [':path', path]]))
+  for (let count = 0; count < 3_000; count++) {
+    const at = Math.floor(random.between(0, said.length))
+    const size = random.pick(
+      [0, 1, 1, 2, 9, 100, 4_095, 4_096, 9_000].filter(size => size < 2_000 || count % 9 === 0),
+    )
+    const piece = String(count).repeat(size).slice(0, size)
+    if (said[at]!.length + size > 250_000 || size === 0) continue
+    said[at] += piece
+    frames.push(frame(type.data, 0, at * 2 + 1, piece))
+  }
+  client.say(...frames, frame(type.ping, 0, 0, 'are you?'))
+  await client.hears(({ kind }) => kind === type.ping)
+  while (reading.length < 4) await once(app.server, 'request')
+  for (const read of reading) read()
+  client.say(...paths.map((_, at) => frame(type.data, flag.endStream, at * 2 + 1)))
+  const trips = await tripped(8)
+  t.same(
+    trips.map(({ visitor }) => visitor.status),
+    paths.map(() => 200),
+  )
+  t.same(heard, said)
 })

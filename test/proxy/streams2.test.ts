@@ -131,8 +131,7 @@ t.test('of what waits for apps streams and connections have bounds, and what goe
   t.same(credits, [])
   while (upload.body.read() !== null);
   await turn()
-  t.equal(credits.length, 1)
-  t.ok(credits[0]! >= 128 * 1024)
+  t.ok(credits.reduce((sum, each) => sum + each) >= 128 * 1024)
   t.ok(upload.expect(16_384))
   t.notOk(upload.expect(256 * 1024))
 })

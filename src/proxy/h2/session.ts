@@ -191,6 +191,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
     holds: intake.holds,
   }
 
+  const uploads = openUploads({ streams, intake, touch, spend, fault, refuse })
   const parse = openParse({
     onBlock(id, ends, bytes, from, to) {
       heads.begin()
@@ -203,7 +204,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
       const trailers = heads.trailers()
       if (!ends || typeof trailers === 'string' || !stream.heardAll(trailers)) fault(stream, codes.protocol)
     },
-    ...openUploads({ streams, intake, touch, spend, fault, refuse }),
+    ...uploads,
     onFrame: openControl({ streams, windows, packer, say, schedule, spend, fault, forget, farewell }),
     onSelfDependent(id) {
       selfDependent = id
@@ -214,6 +215,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
     if (endedAt !== undefined) return
     try {
       parse(chunk)
+      uploads.settle()
     } catch (error) {
       if (!(error instanceof ConnectionError)) parts.report(error)
       fail(error instanceof ConnectionError ? error.code : codes.internal)

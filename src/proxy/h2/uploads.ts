@@ -4,6 +4,7 @@ import { codes } from './frames.ts'
 import type { Intake } from './intake.ts'
 import type { FrameListener } from './parse.ts'
 import type { Streams } from './streams.ts'
+import type { Upload } from './upload.ts'
 
 /** What a connection gives whoever reads its frames of data. */
 interface Reading {
@@ -16,12 +17,14 @@ interface Reading {
   refuse(stream: number, code: number): void
 }
 
+interface Uploads extends Pick<FrameListener, 'onData' | 'onBytes' | 'onDataEnd'> {
+  /** All that came at once has been read. */
+  settle(): void
+}
+
 /** Leads frames of data to the bodies of their streams (RFC 9113 6.1). Throws what ends the connection. */
-export function openUploads({
-  streams,
-  intake,
-  ...to
-}: Reading): Pick<FrameListener, 'onData' | 'onBytes' | 'onDataEnd'> {
+export function openUploads({ streams, intake, ...to }: Reading): Uploads {
+  const gathering = new Set<Upload>()
   // What comes for a stream that has its answer is not read.
   const find = (id: number) => {
     const stream = streams.get(id)
@@ -41,7 +44,9 @@ export function openUploads({
       const stream = find(id)
       if (!stream) return
       to.touch(stream)
-      if (!stream.upload!.hear(bytes)) to.fault(stream, codes.protocol)
+      const upload = stream.upload!
+      if (!upload.hear(bytes)) to.fault(stream, codes.protocol)
+      else if (upload.gathers) gathering.add(upload)
     },
     onDataEnd(id, ends) {
       const stream = find(id)
@@ -49,6 +54,11 @@ export function openUploads({
       to.touch(stream)
       stream.upload!.heardFrame()
       if (ends && !stream.heardAll()) to.fault(stream, codes.protocol)
+    },
+    settle() {
+      if (gathering.size === 0) return
+      for (const upload of gathering) upload.settle()
+      gathering.clear()
     },
   }
 }
