@@ -80,11 +80,11 @@ export class Visitor1 implements Visitor {
   }
 
   proceed() {
-    this.inform(interimHead(100))
+    // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
+    if (this.version === '1.1') this.inform(interimHead(100))
   }
 
   hint(links: readonly string[]) {
-    // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
     if (this.version === '1.1')
       this.inform(
         interimHead(
