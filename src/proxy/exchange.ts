@@ -93,7 +93,7 @@ export class Answer implements Exchange {
     if (length === undefined) process.nextTick(() => this.flowing || this.settled || this.visitor.flush())
   }
 
-  onBody(chunk: Buffer) {
+  onBody(chunk: Buffer, own = false) {
     const { visitor } = this
     const { limits } = this.to
     if (this.settled) return
@@ -113,7 +113,7 @@ export class Answer implements Exchange {
       out.cork()
     }
     // Of what waits, a copy does: the memory that it came in may be far larger.
-    out.write(this.lends ? chunk : Buffer.from(chunk))
+    out.write(this.lends || own ? chunk : Buffer.from(chunk))
     this.connection.deadline = performance.now() + limits.streamIdleMs
   }
 

@@ -3,8 +3,8 @@ import { BadMessage, fieldsOf } from './field-lines.ts'
 /** What a message in HTTP/1.x is made of (RFC 9112), read as it comes, strictly: what two readers could understand differently is none. */
 
 export interface BodyListener {
-  /** The memory of `chunk` is lent: until the bytes have been taken, or longer where that is said. */
-  onBody(chunk: Buffer): void
+  /** The memory of `chunk` is lent: until the bytes have been taken, or longer where that is said. `own`: it is nobody else's. */
+  onBody(chunk: Buffer, own?: boolean): void
   onEnd(trailers: readonly string[]): void
 }
 
@@ -13,6 +13,16 @@ const usualHead = 2048
 const longestChunkLine = 4096
 /** Of all extensions of a message's chunks together: they are nobody's, and there may be one for each byte. */
 const longestExtensions = 16 * 1024
+
+const [lf, cr] = [0x0a, 0x0d]
+
+/** The value of a hexadecimal digit; -1 where it is none. */
+function digitOf(byte: number | undefined): number {
+  if (byte === undefined) return -1
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const letter = byte | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
+}
 
 type State = 'head' | 'counted' | 'open' | 'size' | 'data' | 'after' | 'trailers' | 'done'
 
@@ -23,6 +33,8 @@ export abstract class Message {
   private held: Buffer | undefined
   private left = 0
   private extensions = 0
+  /** Of a body in chunks, what has come at once: however small they are, it is given on in one piece. */
+  private pieces: Buffer[] | undefined
 
   constructor(listener: BodyListener) {
     this.listener = listener
@@ -50,6 +62,7 @@ export abstract class Message {
       if (this.state === 'done') return rest
       rest = this.step(rest)
     }
+    this.give()
     return undefined
   }
 
@@ -96,8 +109,14 @@ export abstract class Message {
         this.listener.onBody(bytes)
         return undefined
       case 'size':
-        return this.until('\r\n', bytes, longestChunkLine, text => this.readSize(text))
+        return (
+          this.takeSize(bytes) ?? this.until('\r\n', bytes, longestChunkLine, text => this.readSize(text))
+        )
       case 'after':
+        if (this.held === undefined && bytes[0] === cr && bytes[1] === lf && bytes.length > 2) {
+          this.state = 'size'
+          return bytes.subarray(2)
+        }
         return this.until('\r\n', bytes, 0, () => {
           this.state = 'size'
         })
@@ -130,10 +149,23 @@ export abstract class Message {
     const mine = bytes.length <= this.left ? bytes : bytes.subarray(0, this.left)
     this.left -= mine.length
     const over = this.left === 0
-    if (over && this.state === 'data') this.state = 'after'
-    this.listener.onBody(mine)
-    if (over && this.state === 'counted') this.finish([])
+    if (this.state === 'counted') {
+      this.listener.onBody(mine)
+      if (over) this.finish([])
+    } else {
+      if (over) this.state = 'after'
+      if (this.pieces === undefined) this.pieces = [mine]
+      else this.pieces.push(mine)
+    }
     return bytes.length > mine.length ? bytes.subarray(mine.length) : undefined
+  }
+
+  private give() {
+    const { pieces } = this
+    if (pieces === undefined) return
+    this.pieces = undefined
+    if (pieces.length === 1) this.listener.onBody(pieces[0]!)
+    else this.listener.onBody(Buffer.concat(pieces), true)
   }
 
   /** Reads what is before `end`, once that has come; `longest` without the end. */
@@ -161,14 +193,31 @@ export abstract class Message {
     return next < whole.length ? whole.subarray(next) : undefined
   }
 
+  /** Nearly every size is a few digits and the end of their line, with something behind it. Undefined where this is another. */
+  private takeSize(bytes: Buffer): Buffer | undefined {
+    if (this.held !== undefined) return undefined
+    let size = 0
+    let at = 0
+    for (let digit = digitOf(bytes[0]); digit !== -1 && at < 8; digit = digitOf(bytes[++at])) {
+      size = size * 16 + digit
+    }
+    if (at === 0 || bytes[at] !== cr || bytes[at + 1] !== lf || bytes.length === at + 2) return undefined
+    this.begin(size)
+    return bytes.subarray(at + 2)
+  }
+
+  private begin(size: number) {
+    this.left = size
+    this.state = size === 0 ? 'trailers' : 'data'
+  }
+
   /** RFC 9112 7.1; extensions are nobody's. */
   private readSize(text: string): void {
     const [, size] = /^([0-9a-fA-F]{1,12})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/.exec(text) ?? []
     if (size === undefined) throw new BadMessage('no size of a chunk')
     this.extensions += text.length - size.length
     if (this.extensions > longestExtensions) throw new BadMessage('too much beside its chunks')
-    this.left = Number.parseInt(size, 16)
-    this.state = this.left === 0 ? 'trailers' : 'data'
+    this.begin(Number.parseInt(size, 16))
   }
 
   private readTrailers(bytes: Buffer): Buffer | undefined {
@@ -177,7 +226,7 @@ export abstract class Message {
       this.held = Buffer.from(whole)
       return undefined
     }
-    if (whole[0] === 0x0d && whole[1] === 0x0a) {
+    if (whole[0] === cr && whole[1] === lf) {
       this.held = undefined
       this.finish([])
       return whole.length > 2 ? whole.subarray(2) : undefined
@@ -186,6 +235,7 @@ export abstract class Message {
   }
 
   private finish(trailers: readonly string[]): void {
+    this.give()
     this.state = 'done'
     this.listener.onEnd(trailers)
   }

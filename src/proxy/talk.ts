@@ -108,7 +108,8 @@ export class Talk implements RequestListener {
 
   private hold(bytes: Buffer) {
     const { behind } = this
-    this.behind = behind === undefined ? Buffer.from(bytes) : Buffer.concat([behind, bytes])
+    if (behind !== undefined) this.behind = Buffer.concat([behind, bytes])
+    else this.behind = this.lent === 'no' ? bytes : Buffer.from(bytes)
     if (this.behind.length >= behindMost) this.wire.pause()
   }
 
@@ -128,13 +129,13 @@ export class Talk implements RequestListener {
     this.state = 'join'
   }
 
-  onBody(chunk: Buffer) {
+  onBody(chunk: Buffer, own = false) {
     const { visitor, wire } = this
     // What is left of a request that has its answer, nobody wants.
     if (visitor === undefined || visitor.closed || this.state !== 'talk') return
     this.arrived += chunk.length
     if (!wire.wide && this.request.owed + this.arrived > shortBody) wire.widen(() => visitor.lends())
-    visitor.body.push(chunk, this.lent)
+    visitor.body.push(chunk, own ? 'no' : this.lent)
   }
 
   onEnd(trailers: readonly string[]) {
@@ -182,9 +183,9 @@ export class Talk implements RequestListener {
   private part() {
     const { socket } = this
     this.state = 'linger'
+    this.wait(lingerMs)
     if (this.ended || (this.request.done && this.behind === undefined)) return socket.destroySoon()
     socket.end()
-    this.wait(lingerMs)
     this.wire.resume()
   }
 

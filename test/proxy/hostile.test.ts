@@ -412,3 +412,30 @@ t.test('a head that never ends, and a body that stops coming, end', async t => {
   stuck.socket.write(`POST / HTTP/1.1\r\n${host}Content-Length: 10\r\n\r\nhalf`)
   await Promise.all([slow.closed, stuck.closed])
 })
+
+t.test('chunks of one byte are not passed on one by one, and arrive as they were', async t => {
+  const text = Array.from({ length: 20_000 }, (_, at) => String(at % 7)).join('')
+  const chunks = `${[...text].map(byte => `1\r\n${byte}\r\n`).join('')}0\r\n\r\n`
+  const whole = /\r\n0\r\n\r\n$/
+  const app = await bareBackend(t, (socket, said) => {
+    if (!whole.test(said)) return
+    socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`)
+  })
+  const { port } = await stage(t, [routeTo(app)])
+  const client = dial(port)
+  client.socket.write(`POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${chunks}`)
+  await client.hears(whole)
+  for (const heard of [app.said(), client.heard()]) {
+    const parts = heard.slice(heard.indexOf('\r\n\r\n') + 4).split('\r\n')
+    t.ok(parts.length < 2000, `${parts.length / 2} chunks`)
+    t.equal(parts.filter((_, at) => at % 2 === 1).join(''), text)
+  }
+  client.socket.destroy()
+})
+
+t.test('a client of HTTP/1.0 is not told to go on: it knows no interim answers', async t => {
+  const app = await backend(t, (req, res) => req.resume().once('end', () => res.end('taken')))
+  const { raw } = await stage(t, [routeTo(app)])
+  const heard = await raw(`POST / HTTP/1.0\r\n${host}Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi`)
+  t.match(heard, /^HTTP\/1\.1 200 .*taken$/s)
+})
