@@ -206,8 +206,8 @@ export class Talk implements RequestListener {
   /** Ends what has gone on for too long. */
   sweep(now: number) {
     const { visitor, socket } = this
-    if (this.state === 'pass' || this.state === 'join' || this.state === 'gone') return
-    if (this.state === 'talk' && visitor !== undefined && !visitor.closed) {
+    if (this.state === 'pass' || this.state === 'gone' || (this.state === 'join' && !visitor?.begun)) return
+    if (this.state !== 'linger' && visitor !== undefined && !visitor.closed) {
       if (this.watch.isStill(socket, now)) socket.destroy()
       return
     }

@@ -121,7 +121,12 @@ function couple(
     blame(trip, why)
     socket.off('close', gone)
     outgoing.destroy()
-    resolve(socket.destroyed ? 'answered' : outcome)
+    // What has begun in the app's words is not ended in ours.
+    if (visitor.begun) {
+      trip.lost ||= !visitor.closed
+      visitor.cut()
+    }
+    resolve(visitor.begun || socket.destroyed ? 'answered' : outcome)
   }
   outgoing.setTimeout(limits.answerMs, () => giveUp('slow', `gave no answer in ${limits.answerMs / 1000} s`))
   outgoing.on('error', error => giveUp('unreachable', faultOf(error)))

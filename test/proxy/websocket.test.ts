@@ -262,3 +262,47 @@ t.test('messages of every length over many connections at once come back as they
   const { signal } = new AbortController()
   t.same(await attackWebSockets({ port, seed: 4, connections: 20, messages: 60, signal }), [])
 })
+
+t.test('an app that refuses at length and breaks off is its own end, not a bug of ours', async t => {
+  const refusal = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nhalf'
+  const app = await bareBackend(t, (socket, said) => {
+    socket.write(refusal)
+    if (said.includes('/reset')) setTimeout(() => socket.resetAndDestroy(), 50)
+  })
+  const { port, tripped } = await stage(t, [routeTo(app)], { streamIdleMs: 200 })
+  for (const path of ['/reset', '/silent']) {
+    const client = dial(port)
+    client.socket.write(`${handshake.replace('/ws', path)}\r\n`)
+    await client.closed
+    t.match(client.heard(), /^HTTP\/1\.1 403 .*half$/s)
+  }
+  const trips = await tripped(2)
+  t.strictSame(
+    trips.map(({ lost, visitor: { status } }) => [lost, status]),
+    [
+      [true, 403],
+      [true, 403],
+    ],
+  )
+})
+
+t.test('a client that does not take the refusal of its WebSocket does not stay for ever', async t => {
+  const near = Promise.withResolvers<Socket>()
+  const app = await backend(t, (_req, res) => res.end())
+  app.server.on('upgrade', async (_req, socket: Socket) => {
+    socket.on('error', () => {}).write('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
+    // Until the kernel takes no more of it.
+    for (const far = await near.promise; far.writableLength === 0; ) {
+      socket.write(Buffer.alloc(16 * 1024))
+      await new Promise(setImmediate)
+    }
+    socket.end()
+  })
+  const { port, server, tripped } = await stage(t, [routeTo(app)], { streamIdleMs: 300, answerMs: 10_000 })
+  server.once('connection', near.resolve)
+  const client = dial(port)
+  client.socket.pause().write(`${handshake}\r\n`)
+  await once(await near.promise, 'close')
+  await tripped(1)
+  client.socket.destroy()
+})
