@@ -11,20 +11,8 @@ import { createGunzip } from 'node:zlib'
 
 import { t } from 'tap'
 
+import { type Chance, chanceOf } from './chance.ts'
 import { backend, routeOf, routeTo, secureStage } from './stage.ts'
-
-/** Numbers below a bound as if by chance, the same in every run (mulberry32). */
-type Chance = (below: number) => number
-
-function chanceOf(seed: number): Chance {
-  let state = seed
-  return below => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below)
-  }
-}
 
 /** No two pieces of it are alike, and no two of them are. */
 function bytesOf(number: number, length: number): Buffer {

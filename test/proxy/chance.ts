@@ -1,0 +1,12 @@
+/** Numbers below a bound as if by chance, the same in every run (mulberry32). */
+export type Chance = (below: number) => number
+
+export function chanceOf(seed: number): Chance {
+  let state = seed
+  return below => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below)
+  }
+}
