@@ -19,7 +19,7 @@ export interface Known {
 /** What changes what is known, one after another: into every worker, and onto the disk meanwhile. */
 export interface Changes {
   /** Settles with what there is to say of it. */
-  make(request: ChangeVerb, workers: Fleet): Promise<unknown>
+  make(request: ChangeVerb, workers: Pick<Fleet, 'ask'>): Promise<unknown>
   /** Nothing is changed during the work, nor after it where it has answered `for good`. */
   hold(work: () => Promise<'for good'>): Promise<void>
 }
@@ -41,7 +41,7 @@ export function openChanges(
   { kept, follow }: { kept: Kept; follow: (order: Verb) => void },
 ): Changes {
   let last: Promise<unknown> = Promise.resolve()
-  const carryOut = async (request: ChangeVerb, workers: Fleet) => {
+  const carryOut = async (request: ChangeVerb, workers: Pick<Fleet, 'ask'>) => {
     const { apply, orders, keeps, answer } = changeOf(request, known)
     apply()
     const written = kept.keep(keeps)

@@ -15,6 +15,7 @@ import { openHeldPorts } from './heldports.ts'
 import { keepOnDisk } from './kept.ts'
 import { openLedger } from './ledger.ts'
 import { usualLimits } from './limits.ts'
+import type { Order } from './orders.ts'
 import { type Drain, findPredecessor } from './predecessor.ts'
 import { keepSecrets } from './secrets.ts'
 import { openSnapshot } from './snapshot.ts'
@@ -137,27 +138,40 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
       case 'metrics':
         return ledger.recent(request.app)
       case 'upgrade':
-        upgrading ??= upgrade(workers).finally(() => {
+        upgrading ??= upgrade().finally(() => {
           upgrading = undefined
         })
         return upgrading
-      case 'drain': {
-        // What the one before has under way there counts too.
-        const ended = await Promise.all([drain(request, workers), before?.drain(request) ?? 0])
-        return ended[0] + ended[1]
-      }
+      case 'drain':
+        return drainAll(request)
+      case 'pause':
+      case 'resume':
+        await all(request)
+        return undefined
       default:
-        return isChange(request) ? changes.make(request, workers) : answer(request, workers)
+        return isChange(request) ? changes.make(request, { ask: all }) : answer(request, workers)
     }
   }
 
+  /** Those of the one before too, which says nothing that counts. */
+  async function all(order: Order): Promise<unknown[]> {
+    const [said] = await Promise.all([fleet.ask(order), before?.tell(order)])
+    return said
+  }
+
+  /** What the one before has under way there counts too. */
+  async function drainAll(request: Drain): Promise<number> {
+    const ended = await Promise.all([drain(request, fleet), before?.drain(request) ?? 0])
+    return ended[0] + ended[1]
+  }
+
   /** The next one comes up beside this one; only when all of it serves does this one let go. */
-  async function upgrade(workers: Fleet): Promise<Upgrade> {
+  async function upgrade(): Promise<Upgrade> {
     let successor: Successor | undefined
     try {
       const next = await startSuccessor({
         ...{ command: command(), sockets, settings, supervisor: supervisor.fd },
-        drain: request => drain(request, workers),
+        ...{ drain: drainAll, follow: all },
       })
       successor = next
       await changes.hold(async () => {
@@ -180,6 +194,8 @@ export async function proxy(settings: Settings, { command = installed }: ProxyOp
 
 const installed = () => [join(installedProgram(), 'scripts/davit'), 'proxy']
 
+type Question = Exclude<WorkersVerb, ChangeVerb | { verb: 'drain' | 'pause' | 'resume' | 'metrics' }>
+
 async function drain(request: Drain, fleet: Fleet): Promise<number> {
   const ended = await fleet.ask(request, {
     withinMs: Math.max(request.timeoutMs, request.websocketMs ?? 0) + answerMs,
@@ -187,11 +203,7 @@ async function drain(request: Drain, fleet: Fleet): Promise<number> {
   return ended.reduce<number>((sum, count) => sum + Number(count), 0)
 }
 
-async function answer(request: Exclude<WorkersVerb, ChangeVerb>, fleet: Fleet): Promise<unknown> {
-  if (request.verb === 'pause' || request.verb === 'resume') {
-    await fleet.ask(request)
-    return undefined
-  }
+async function answer(request: Question, fleet: Fleet): Promise<unknown> {
   if (request.verb === 'crossing') {
     return allOf((await fleet.ask(request, { withinMs: 1000 + answerMs })) as Crossing[])
   }

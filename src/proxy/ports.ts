@@ -34,6 +34,7 @@ interface Open extends Passage {
 
 export function openPorts(all: PortsParts): Ports {
   const open = new Map<number, Open>()
+  let closed = false
 
   const shut = (port: number) => {
     net.Server.prototype.close.call(open.get(port)!.server)
@@ -59,6 +60,7 @@ export function openPorts(all: PortsParts): Ports {
     entry.listening = await listen(entry.server, handle)
   }
   const point = async (route: Route): Promise<readonly number[]> => {
+    if (closed) return []
     const wanted = Object.entries(route.ports ?? {}).map(([port, to]) => [Number(port), to] as const)
     for (const [port, { route: own }] of open) {
       if (own.app === route.app && !wanted.some(each => each[0] === port)) shut(port)
@@ -84,6 +86,7 @@ export function openPorts(all: PortsParts): Ports {
       return (await Promise.all(routes.map(point))).flat()
     },
     close: () => {
+      closed = true
       for (const port of [...open.keys()]) shut(port)
     },
   }

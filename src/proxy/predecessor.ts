@@ -1,6 +1,7 @@
 import type { Request } from '../edge/wire.ts'
 import type { Handle } from '../listen.ts'
 import type { Settings } from '../settings.ts'
+import type { Order } from './orders.ts'
 
 /** The proxy that has started this one, to be replaced by it. */
 export interface Predecessor {
@@ -12,20 +13,27 @@ export interface Predecessor {
   say(state: 'awake' | 'serving'): void
   /** Has its workers, while there are any, wait for what they have under way at these upstreams. Answers how many they had to end. */
   drain(request: Drain): Promise<number>
+  /** Tells its workers, while there are any: they have clients that go on with what they have begun. */
+  tell(order: Order): Promise<void>
 }
 
 export type Drain = Request & { verb: 'drain' }
 
 /** What the two say to each other, over the channel between a process and the one that started it. */
 export type ToSuccessor =
-  | { readonly told: 'begin' | 'over' }
+  /** follows: it tells its workers of changes. */
+  | { readonly told: 'begin' | 'over'; readonly follows?: true }
   /** Its socket comes along. */
   | { readonly port: number }
   | { readonly drained: number; readonly id: number }
+  | { readonly followed: number }
 export type ToPredecessor =
   | { readonly state: 'awake' | 'serving' }
   | { readonly failed: string }
   | { readonly drain: Drain; readonly id: number }
+  | { readonly follow: Order; readonly id: number }
+
+const patienceMs = 5_000
 
 /** Undefined for a proxy that was started in the usual way. It ends with a predecessor that is gone before it has said `begin`. */
 export function findPredecessor({ succeeds }: Pick<Settings, 'succeeds'>): Predecessor | undefined {
@@ -34,19 +42,24 @@ export function findPredecessor({ succeeds }: Pick<Settings, 'succeeds'>): Prede
   const ports = new Map<number, Handle>()
   const over = Promise.withResolvers<void>()
   const drains = new Map<number, (ended: number) => void>()
+  const orders = new Map<number, () => void>()
+  let follows = false
   let begun = false
   let last = 0
   process.on('message', (words: ToSuccessor, handle: unknown) => {
     if ('drained' in words) return drains.get(words.id)?.(words.drained)
+    if ('followed' in words) return orders.get(words.followed)?.()
     if ('port' in words) return void ports.set(words.port, handle as Handle)
     if (words.told === 'over') return over.resolve()
     begun = true
+    follows = words.follows === true
     begin.resolve(ports)
   })
   process.on('disconnect', () => {
     if (!begun) process.exit(1)
     over.resolve()
     for (const settle of drains.values()) settle(0)
+    for (const settle of orders.values()) settle()
   })
   const say = (words: ToPredecessor) => void (process.connected && process.send?.(words, () => undefined))
   return {
@@ -60,6 +73,18 @@ export function findPredecessor({ succeeds }: Pick<Settings, 'succeeds'>): Prede
       drains.set(id, resolve)
       say({ drain: request, id })
       return promise.finally(() => drains.delete(id))
+    },
+    async tell(order) {
+      if (!follows || !process.connected) return
+      const id = ++last
+      const { promise, resolve } = Promise.withResolvers<void>()
+      orders.set(id, resolve)
+      say({ follow: order, id })
+      // One that does not get to it holds nobody up.
+      const late = setTimeout(resolve, patienceMs)
+      await promise
+      clearTimeout(late)
+      orders.delete(id)
     },
   }
 }

@@ -3,6 +3,7 @@ import { type ChildProcess, type SendHandle, spawn } from 'node:child_process'
 import type { Handle } from '../listen.ts'
 import { installedProgram, plainEnv, type Settings, settingsEnv } from '../settings.ts'
 import { compiledEnv } from './compiled.ts'
+import type { Order } from './orders.ts'
 import type { Drain, ToPredecessor, ToSuccessor } from './predecessor.ts'
 import type { HeldSockets } from './sockets.ts'
 
@@ -25,6 +26,8 @@ export interface SuccessorOptions {
   /** The descriptor at whose end the supervisor is, where there is one. */
   readonly supervisor: number | undefined
   readonly drain: (request: Drain) => Promise<number>
+  /** Tells our workers what it has been told. */
+  readonly follow: (order: Order) => Promise<unknown>
 }
 
 /** For a program to come up on a machine that has much to do. */
@@ -40,12 +43,13 @@ export async function startSuccessor(options: SuccessorOptions): Promise<Success
     if ('drain' in words) {
       void options.drain(words.drain).then(drained => say({ drained, id: words.id }))
     }
+    if ('follow' in words) void options.follow(words.follow).then(() => say({ followed: words.id }))
   })
   const successor: Successor = {
     pid: child.pid ?? 0,
     async serve(ports) {
       for (const [port, handle] of ports) say({ port }, handle)
-      say({ told: 'begin' })
+      say({ told: 'begin', follows: true })
       await states('serving')
     },
     over: () => say({ told: 'over' }),

@@ -69,6 +69,25 @@ t.test('what is under way ends where it began, and a WebSocket is closed in orde
   while (await isAlive(proxy.pid())) await pause(50)
 })
 
+t.test('what is told after a replacement counts for clients of the one before too', async t => {
+  const [one, two] = await Promise.all(['one', 'two'].map(each => backend(t, (_req, res) => res.end(each))))
+  const proxy = await running(t, { workers: 1 })
+  const control = proxy.edge()
+  await control.point(routeTo(one!))
+  const kept = dial(proxy.port)
+  kept.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  await kept.hears(/one/)
+  await control.upgrade()
+  await control.point(routeTo(two!))
+  t.match(await ask(proxy.port, '/'), { body: 'two' })
+  kept.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  t.match(await kept.hears(/one.*HTTP.*(one|two)$/s), /two$/)
+  await kept.closed
+  while (await isAlive(proxy.pid())) await pause(50)
+  await control.point(routeTo(one!))
+  t.match(await ask(proxy.port, '/'), { body: 'one' }, 'with the one before gone')
+})
+
 t.test('a program that does not come up leaves the one before, which says why', async t => {
   const app = await backend(t, (_req, res) => res.end('ok'))
   const proxy = await running(t, { workers: 1 })
