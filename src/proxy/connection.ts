@@ -74,7 +74,6 @@ export class Connection {
   release({ keep }: { keep: boolean }) {
     const { reply } = this
     this.exchange = undefined
-    this.reply = undefined
     this.deadline = Number.POSITIVE_INFINITY
     this.served++
     if (!keep || !reply?.done || !reply.keeps) this.sound = false

@@ -40,6 +40,7 @@ export class Answer implements Exchange {
     this.connection = connection
     const { visitor, asked, trip, limits } = to
     this.method = visitor.method
+    trip.carrier = this
     visitor.onClose(() => this.left())
     connection.write(headOf(visitor, asked))
     connection.deadline = trip.connected() + limits.answerMs

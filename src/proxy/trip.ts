@@ -33,6 +33,8 @@ export class Trip {
   callStatus: string | undefined
   /** The client got no answer from the app, or half of one. */
   lost = false
+  /** Whoever carried it last to an upstream. */
+  carrier: object | undefined
   private totalMs: number | undefined
 
   constructor(visitor: Visitor) {

@@ -9,6 +9,7 @@ import { openBalance } from './balance.ts'
 import { openCertificates } from './certificates.ts'
 import { drain } from './drain.ts'
 import { type Guard, openGuard } from './guard.ts'
+import { openKeepsakes } from './keepsakes.ts'
 import type { Limits } from './limits.ts'
 import type { Order, SentOrder, SentPort, WorkerSays } from './orders.ts'
 import { behindOrigins, listening, openOrigins, portOf } from './origins.ts'
@@ -52,6 +53,7 @@ function work() {
   const witness = openWitness({ folder: process.argv[2]!, log, send: report => say({ report }) })
   const places = openPlaces(balance, witness)
   const trials = openTrials()
+  const keep = openKeepsakes()
   const sockets = openSocketCalls(port => void say({ needs: port }))
   let serving: Serving | undefined
   let leaving = false
@@ -145,12 +147,12 @@ function work() {
       limits,
       trust: () => trust,
       leaving: () => leaving,
-      ...{ enter: witness.enter, switched: witness.switched, noise: witness.noise },
+      ...{ enter: witness.enter, switched: witness.switched, noise: witness.noise, report },
       note: trip => {
+        keep(trip)
         trials.note(trip)
         witness.note(trip)
       },
-      report,
     }
     const http2: Server2[] = []
     const in2 = (of: Parts, scheme: 'http' | 'https') => {
