@@ -69,6 +69,9 @@ export class Compressing implements Visitor {
   get out() {
     return this.coded ?? this.to.out
   }
+  get ahead() {
+    return this.to.ahead
+  }
   get begun() {
     return this.to.begun
   }

@@ -10,9 +10,6 @@ import type { ReplyHead } from './reply.ts'
 import { type Sending, sendBody } from './send.ts'
 import type { Visitor } from './visitor.ts'
 
-/** Bytes of an answer that wait for the client; then the upstream waits too. */
-const heldMost = 256 * 1024
-
 /** One request on one connection: what it says, and its answer passed to the client at the client's pace. */
 export class Answer implements Exchange {
   readonly method: string
@@ -123,7 +120,7 @@ export class Answer implements Exchange {
     const { visitor } = this
     const { limits } = this.to
     // A stream says no to every large piece, though the kernel has taken it already.
-    if (this.settled || visitor.out.writableLength < heldMost) return
+    if (this.settled || visitor.out.writableLength < visitor.ahead) return
     // What had come already is still read to its end.
     if (this.held) return
     this.held = true

@@ -28,6 +28,8 @@ export interface Visitor {
   readonly trailers: readonly string[]
   /** The answer's body goes here after `begin`. */
   readonly out: Writable
+  /** Bytes of it that may wait for the client; then whoever says it waits too. */
+  readonly ahead: number
   readonly begun: boolean
   /** Of the answer; 0 before `begin`. */
   readonly status: number

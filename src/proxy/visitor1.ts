@@ -15,6 +15,7 @@ const smallMost = 16 * 1024
 
 /** A request in HTTP/1.0 or 1.1, and the way to answer it. */
 export class Visitor1 implements Visitor {
+  readonly ahead = 256 * 1024
   readonly version: Visitor['version']
   readonly method: string
   readonly target: string

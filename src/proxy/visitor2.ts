@@ -85,6 +85,9 @@ export class Visitor2 implements Visitor, Flow, Answering {
     if (this.closed) this.outgoing.destroy()
     return this.outgoing
   }
+  get ahead() {
+    return this.mux.ahead()
+  }
   get begun() {
     return this.status > 0
   }

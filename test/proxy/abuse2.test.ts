@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { t } from 'tap'
 
 import { randomOf } from '../../scripts/chaos.d/random.ts'
-import { flag, frame, get, headers, post, type, wire } from './frames2.ts'
+import type { Visitor } from '../../src/proxy/visitor.ts'
+import { type Frame, flag, frame, get, headers, post, type, wire } from './frames2.ts'
 import { backend, bareBackend, routeTo, secureStage } from './stage.ts'
 
 /** What a client of HTTP/2 may do to cost more than it has paid for. */
@@ -74,3 +75,36 @@ t.test('pieces of any size come whole and in order, while the app reads and whil
   )
   t.same(heard, said)
 })
+
+t.test(
+  'a client that asks for much and takes none of it has little kept for it, and gets all of it later',
+  async t => {
+    const size = 400_000
+    const app = await backend(t, (_req, res) => res.end(Buffer.alloc(size, 'x')))
+    const { httpsPort, parts } = await secureStage(t, [routeTo(app)])
+    const client = await wire(t, httpsPort)
+    const { watch } = parts.guard
+    const stalled = new Set<Visitor>()
+    const all = new Promise<void>(resolve => {
+      parts.guard.watch = (visitor, limits) => {
+        watch(visitor, limits)
+        if (stalled.add(visitor).size === 100) resolve()
+      }
+    })
+    client.say(frame(type.settings, 0, 0, Buffer.of(0, 4, 0, 0, 0, 0)))
+    for (let stream = 1; stream < 200; stream += 2) client.say(headers(stream, get, flag.endStream))
+    await all
+    const kept = [...stalled].reduce((sum, { bytes }) => sum + bytes, 0)
+    t.ok(kept < 16 * 1024 * 1024, `${kept} bytes are kept`)
+    const open = Buffer.of(0x10, 0, 0, 0)
+    client.say(frame(type.settings, 0, 0, Buffer.of(0, 4, ...open)), frame(type.window, 0, 0, open))
+    const isEnd = ({ kind, flags }: Frame) => kind === type.data && (flags & flag.endStream) !== 0
+    while (client.frames.filter(isEnd).length < 100 && !client.socket.closed)
+      await once(client.socket, 'data')
+    const taken = client.frames.filter(({ kind }) => kind === type.data)
+    t.equal(
+      taken.reduce((sum, { payload }) => sum + payload.length, 0),
+      100 * size,
+    )
+  },
+)

@@ -10,10 +10,21 @@ export interface Answering {
   cut(): void
 }
 
+/** Bytes of answers that may wait for a client on a connection, and on each of its streams. */
+const aheadMost = 4 * 1024 * 1024
+const aheadEach = 256 * 1024
+const aheadLeast = 32 * 1024
+
+/** Bytes of an answer that may wait on one of so many streams. */
+export function aheadAmong(streams: number): number {
+  return Math.max(aheadLeast, Math.min(aheadEach, aheadMost / streams))
+}
+
 /** Where the body of an answer goes. */
 export function outOf(stream: Answering): Writable {
   const out = new Writable({
-    highWaterMark: 64 * 1024,
+    // No more than ever may wait: who waits hears of a drain only past it.
+    highWaterMark: aheadLeast,
     write: (bytes: Buffer, _encoding, done) => stream.send(bytes, done),
     final(done) {
       stream.finish()

@@ -13,6 +13,8 @@ export interface Mux {
   /** For requests that have no body, and for answers that have come whole. */
   readonly none: Readable
   readonly spent: Writable
+  /** Bytes of its answer that may wait on each stream. */
+  ahead(): number
   /** Throw what cannot be said. */
   pack(status: number, fields: readonly string[], options?: { clean?: boolean }): string
   packTrailers(fields: readonly string[]): string

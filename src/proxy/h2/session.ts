@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { openPatience, type Patience } from '../patience.ts'
 import { serve } from '../serve.ts'
 import { Visitor2 } from '../visitor2.ts'
+import { aheadAmong } from './bodies.ts'
 import { openControl } from './control.ts'
 import { openFarewell } from './farewell.ts'
 import {
@@ -170,6 +171,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
     get clock() {
       return clock
     },
+    ahead: () => aheadAmong(streams.size),
     pack: packer.head,
     packTrailers: packer.trailers,
     head(of, block, { ends }) {
