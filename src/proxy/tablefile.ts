@@ -26,6 +26,9 @@ export interface TableFile {
 
 export type TableChange = { readonly route: Route } | { readonly forget: string }
 
+/** More than is ever left behind a table. */
+const manyBytes = 2 ** 40
+
 /** Hashes of passwords are sealed. Without a seal they are not kept. */
 export function openTableFile(dir: string, seal: Seal | undefined, log: Logger): TableFile {
   const path = join(dir, 'table.json')
@@ -47,6 +50,12 @@ export function openTableFile(dir: string, seal: Seal | undefined, log: Logger):
         return []
       }
       for (const route of whole?.routes ?? []) routes.set(route.app, route)
+      if (whole?.since === Number.POSITIVE_INFINITY) {
+        // Nothing that is added to it would count: it is due to be written anew with the first change.
+        added = manyBytes
+        return [...routes.values()]
+      }
+      next = Math.max(next, whole?.since ?? 0)
       for (const number of numbers) {
         if (whole && number < whole.since) continue
         added += await readChanges(changesPath(number), { routes, seal, log })

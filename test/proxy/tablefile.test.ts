@@ -52,6 +52,39 @@ t.test('what is added while the whole is written counts, and nothing that was be
   t.equal(file.added(), 0)
 })
 
+t.test('what a process adds counts, although the one before it left nothing but a whole table', async t => {
+  const dir = await dataFolder(t)
+  const before = open(dir)
+  for (const release of [1, 2, 3]) {
+    await before.add({ route: route('a', release) })
+    await before.save([route('a', release)])
+  }
+  const file = open(dir)
+  t.match(await file.load(), [{ release: 3 }])
+  await file.add({ route: route('a', 4) })
+  t.same(await releases(dir), { a: 4 })
+  await file.save([])
+})
+
+t.test(
+  'a table of a program that knew of no changes is due to be written anew with the first one',
+  async t => {
+    const dir = await dataFolder(t)
+    await open(dir).save([route('a', 1)])
+    const path = join(dir, 'table.json')
+    const { since: _, ...older } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+    await writeFile(path, JSON.stringify(older))
+    const file = open(dir)
+    t.match(await file.load(), [{ release: 1 }])
+    t.ok(file.added() > 1e9)
+    await file.add({ route: route('a', 2) })
+    await file.save([route('a', 2)])
+    t.equal(file.added(), 0)
+    await file.add({ route: route('a', 3) })
+    t.same(await releases(dir), { a: 3 })
+  },
+)
+
 t.test('a whole that is not written leaves what was added before and since', async t => {
   const dir = await dataFolder(t)
   const file = open(dir)
