@@ -3,6 +3,8 @@ import type { OnReadOpts } from 'node:net'
 /** What a fresh connection reads at once, and what one reads that has much to say. */
 const least = 16 * 1024
 const most = 256 * 1024
+/** After so many reads in a row that are far smaller than the memory, it gets less again: whoever trickles holds none. */
+const smallMost = 8
 
 /** Takes bytes as they come; true: what it was given is still needed. */
 export type Ear = (bytes: Buffer) => boolean
@@ -23,18 +25,22 @@ export function openReader(): Reader {
   let lent = false
   /** It was filled to its end: there may be more where that came from. */
   let full = false
+  let small = 0
 
   const reader: Reader = {
     ear: undefined,
     buffer: () => {
       if (full && memory.length < most) memory = Buffer.allocUnsafeSlow(memory.length * 4)
+      else if (small === smallMost) memory = Buffer.allocUnsafeSlow(least)
       else if (lent) memory = Buffer.allocUnsafeSlow(memory.length)
       lent = false
       full = false
+      small %= smallMost
       return memory
     },
     callback: length => {
       full = length === memory.length
+      if (memory.length > least) small = length < least ? small + 1 : 0
       lent = reader.ear?.(memory.subarray(0, length)) ?? false
       return true
     },

@@ -7,7 +7,7 @@ import { t } from 'tap'
 import { openReader } from '../../src/proxy/reader.ts'
 import { backend, routeTo, stage } from './stage.ts'
 
-t.test('memory that is still needed is not read into, and grows with what comes', async t => {
+t.test('memory that is still needed is not read into, and grows and shrinks with what comes', async t => {
   const reader = openReader()
   const memory = reader.buffer as () => Buffer
   const kept: Buffer[] = []
@@ -27,6 +27,10 @@ t.test('memory that is still needed is not read into, and grows with what comes'
   t.ok(memory().length > before)
   while (kept.length < 20) read('e', memory().length)
   t.ok(memory().length <= 256 * 1024)
+  for (let count = 0; count < 7; count++) read('f', 100)
+  t.ok(memory().length > before, 'a few short reads may be by chance')
+  read('f', 100)
+  t.ok(memory().length < before * 4, 'whoever trickles holds little')
 })
 
 /** What stands where depends on the place and on the answer, so that nothing can stand elsewhere unseen. */
