@@ -82,6 +82,7 @@ t.test(
     t.equal(file.added(), 0)
     await file.add({ route: route('a', 3) })
     t.same(await releases(dir), { a: 3 })
+    await file.save([])
   },
 )
 
