@@ -70,7 +70,11 @@ export function openTableFile(dir: string, seal: Seal | undefined, log: Logger):
       try {
         await to.write(line)
       } catch (error) {
-        if (adding === to) adding = undefined
+        if (adding === to) {
+          adding = undefined
+          // Node ends a process that leaves it to be collected; that it cannot be closed either is the same failure.
+          await to.close().catch(() => undefined)
+        }
         throw error
       }
       return { onDisk: to.sync() }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import { t } from 'tap'
 
-import { openTableFile } from '../../src/proxy/tablefile.ts'
+import { openTableFile, type TableFile } from '../../src/proxy/tablefile.ts'
 import type { AppName, Route } from '../../src/types.ts'
 import { dataFolder } from './running.ts'
 
@@ -15,7 +15,13 @@ const route = (app: string, release = 1): Route => ({
   upstreams: { [`${app}.web.1`]: { host: '127.0.0.1', port: 1 } },
   release,
 })
-const open = (dir: string) => openTableFile(dir, undefined, log)
+/** Until the end: Node takes it for an error when an open file is collected. */
+const held: TableFile[] = []
+const open = (dir: string) => {
+  const file = openTableFile(dir, undefined, log)
+  held.push(file)
+  return file
+}
 const releases = async (dir: string) =>
   Object.fromEntries((await open(dir).load()).map(({ app, release }) => [app, release]))
 const changes = async (dir: string) => (await readdir(dir)).filter(name => name.endsWith('.changes')).sort()
