@@ -101,7 +101,7 @@ export class Answer implements Exchange {
       this.flowing = true
       this.said = true
       this.lends = visitor.endWhole(chunk)
-      return
+      return this.leave()
     }
     this.flowing = true
     const { out } = visitor
@@ -149,6 +149,15 @@ export class Answer implements Exchange {
     this.release({ keep: !early })
     if (trailers.length > 0) visitor.endWith(trailerFields(trailers))
     else if (!this.said) visitor.out.end()
+    if (!this.said) this.leave()
+  }
+
+  /** It has all been said: what the client has not taken of it, it may not take for ever. */
+  private leave() {
+    const { visitor } = this.to
+    // What is made smaller comes out later.
+    const waits = visitor !== this.visitor || visitor.flow.writableLength > 0
+    if (waits && !visitor.closed) this.to.stalled()
   }
 
   /** The connection has ended before the answer was whole, or said something that is no answer. */

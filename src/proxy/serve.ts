@@ -117,6 +117,8 @@ function lead(passed: Going, parts: Parts) {
   const mounted = site.mount?.(asked.path)
   if (mounted) return serveMount(compressing(passed), mounted, parts)
   if (files === undefined) return ask(passed, parts, undefined)
+  // What is sent in pieces may not be taken for ever.
+  parts.guard.watch(plain, site.limits(parts.limits))
   const going = compressing(passed)
   const { visitor } = going
   const exchange = { kind: 'request', end: () => visitor.cut() } as const

@@ -5,7 +5,7 @@ import { t } from 'tap'
 import { randomOf } from '../../scripts/chaos.d/random.ts'
 import type { Visitor } from '../../src/proxy/visitor.ts'
 import { type Frame, flag, frame, get, headers, post, type, wire } from './frames2.ts'
-import { backend, bareBackend, routeTo, secureStage } from './stage.ts'
+import { backend, bareBackend, routeOf, routeTo, secureStage } from './stage.ts'
 
 /** What a client of HTTP/2 may do to cost more than it has paid for. */
 
@@ -108,3 +108,31 @@ t.test(
     )
   },
 )
+
+t.test('an answer that a client takes byte by byte is broken off, however short it is', async t => {
+  const app = await backend(t, (req, res) => {
+    res.setHeader('content-type', req.url === '/text' ? 'text/plain' : 'application/octet-stream')
+    if (req.url !== '/pieces') return void res.end('x'.repeat(20_000))
+    res.write('x'.repeat(10_000))
+    res.end('x'.repeat(10_000))
+  })
+  const limits = { patienceMs: 1_000, leastRate: 240 }
+  const files = { ...routeOf('site', ['site.test'], []), files: t.testdir({ file: 'x'.repeat(20_000) }) }
+  const { httpsPort } = await secureStage(t, [{ ...routeTo(app), compress: true }, files], { limits })
+  const client = await wire(t, httpsPort)
+  client.say(frame(type.settings, 0, 0, Buffer.of(0, 4, 0, 0, 0, 0)))
+  const streams = ['/whole', '/pieces', '/text', '/file'].map((path, at) => {
+    const fields = [
+      ...get.slice(0, 2),
+      [':authority', path === '/file' ? 'site.test' : 'shop.test'],
+      ...[[':path', path] as const, ['accept-encoding', 'gzip'] as const],
+    ] as const
+    client.say(headers(at * 2 + 1, fields, flag.endStream))
+    return at * 2 + 1
+  })
+  const one = Buffer.of(0, 0, 0, 1)
+  const drip = setInterval(() => client.say(...streams.map(id => frame(type.window, 0, id, one))), 50)
+  t.teardown(() => clearInterval(drip))
+  for (const id of streams)
+    t.match(await client.hears(({ kind, stream }) => kind === type.reset && stream === id), { stream: id })
+})
