@@ -26,6 +26,7 @@ type State = 'talk' | 'join' | 'linger' | 'pass' | 'gone'
 /** A client's connection in HTTP/1.x: its requests, one after the other, and their answers. */
 export class Talk implements RequestListener {
   readonly socket: Socket
+  readonly scheme: House['scheme']
   readonly wire: Wire
   readonly watch: Watch
   private readonly house: House
@@ -45,6 +46,7 @@ export class Talk implements RequestListener {
   constructor(socket: Socket, house: House) {
     this.socket = socket
     this.house = house
+    this.scheme = house.scheme
     this.watch = new Watch(house.now() + house.parts.limits.headMs)
     this.request = new Request(this)
     socket.on('end', this.onFin)
@@ -52,15 +54,11 @@ export class Talk implements RequestListener {
     this.wire = new Wire(socket, (bytes, lent) => this.hear(bytes, lent))
   }
 
-  get scheme() {
-    return this.house.scheme
-  }
   /** A socket that is closed knows no address any more. */
   get peer(): Peer {
     this.known ??= peerOf(this.socket)
     return this.known
   }
-  /** Value of `Keep-Alive`, while it may go on. */
   get keeping(): string | undefined {
     return this.house.parts.leaving() ? undefined : this.house.keepAlive
   }
@@ -75,9 +73,9 @@ export class Talk implements RequestListener {
       case 'join':
       case 'talk':
         this.lent = lent
-        if (this.visitor !== undefined && this.request.done) this.hold(bytes)
-        else if (this.served > 0 || this.house.http2 === undefined) this.feed(bytes)
-        else this.hearFirst(bytes, this.house.http2)
+        if (this.served === 0 && this.house.http2 !== undefined) this.hearFirst(bytes, this.house.http2)
+        else if (this.behind !== undefined || (this.visitor && this.request.done)) this.hold(bytes)
+        else this.feed(bytes)
         return true
     }
   }
@@ -163,23 +161,25 @@ export class Talk implements RequestListener {
 
   private next() {
     if (this.state !== 'talk') return
-    const { behind } = this
     this.visitor = undefined
     this.request.next()
     this.awaits = false
     this.wait(this.house.parts.limits.keepAliveMs)
-    if (behind !== undefined) {
-      this.behind = undefined
-      this.lent = 'no'
-      this.feed(behind)
-    }
+    // Thousands may have come at once: each waits for its turn among all connections.
+    if (this.behind === undefined) this.wire.resume()
+    else setImmediate(this.goOn)
+  }
+
+  private readonly goOn = () => {
+    const { behind } = this
+    if (this.state !== 'talk' || behind === undefined) return
+    this.behind = undefined
+    this.lent = 'no'
+    this.feed(behind)
     if (this.behind === undefined) this.wire.resume()
   }
 
-  /**
-   * Closing a connection with bytes unread resets it, and its last answer may be lost on the way (RFC 9112 9.6): what still comes is read
-   * for a while, and forgotten.
-   */
+  /** Closed with bytes unread it would be reset, and its last answer perhaps lost (RFC 9112 9.6): for a while they are read, and forgotten. */
   private part() {
     const { socket } = this
     this.state = 'linger'

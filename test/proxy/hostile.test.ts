@@ -439,3 +439,19 @@ t.test('a client of HTTP/1.0 is not told to go on: it knows no interim answers',
   const heard = await raw(`POST / HTTP/1.0\r\n${host}Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi`)
   t.match(heard, /^HTTP\/1\.1 200 .*taken$/s)
 })
+
+t.test('of a thousand requests that come at once each waits for its turn among all connections', async t => {
+  const { port, trips } = await stage(t, [])
+  const flood = dial(port)
+  const last = `HEAD /flood HTTP/1.1\r\n${host}Connection: close\r\n\r\n`
+  flood.socket.write(`HEAD /flood HTTP/1.1\r\n${host}\r\n`.repeat(999) + last)
+  await flood.hears(/404/)
+  const client = dial(port)
+  client.socket.write(`GET /mine HTTP/1.1\r\n${host}\r\n`)
+  await client.hears(/404/)
+  const before = trips.findIndex(({ asked }) => asked?.path === '/mine')
+  t.ok(before < 900, `${before} were answered before`)
+  await flood.closed
+  client.socket.destroy()
+  t.equal(flood.heard().split(' 404 ').length, 1001)
+})
