@@ -411,6 +411,8 @@ const floods: Record<string, (n: number) => Buffer> = {
       ? frame(type.headers, flag.endStream, 1, block(...get))
       : frame(type.continuation, 0, 1, block(['x', String(n)])),
   'empty data': n => (n === 0 ? headers(1, post) : frame(type.data, 0, 1)),
+  'heads of a stream that was refused': n =>
+    n === 0 ? headers(1, [...get, ['te', 'all']]) : headers(1, get, flag.endStream),
   'resets that the server is made to send': n =>
     Buffer.concat([headers(n * 2 + 1, post), frame(type.window, 0, n * 2 + 1, '\0\0\0\0')]),
 }

@@ -145,7 +145,7 @@ export function openSession(socket: Socket, options: SessionOptions): Session {
     spend('reset')
   }
   function begin(id: number, received: boolean) {
-    if (!streams.isNew(id)) return
+    if (!streams.isNew(id)) return spend('trifle')
     // What is not taken by now is asked for anew, elsewhere (RFC 9113 6.8).
     if (farewell.said()) return spend('trifle')
     streams.take(id)
