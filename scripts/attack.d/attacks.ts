@@ -1,5 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
-
 import type { AppName, Route } from '../../src/types.ts'
 import { running } from '../../test/proxy/running.ts'
 import { attackAnswers, openCalmApp } from './answers.ts'
@@ -7,18 +5,15 @@ import type { Attack, Words } from './attack.ts'
 import { makes } from './backends.ts'
 import { attackFraming, type Side } from './framing.ts'
 import { attackHellos } from './hellos.ts'
-import { openInspector } from './inspector.ts'
-import { loadAndLeave } from './leaks.ts'
+import { leaks, upload, webSockets } from './lasting.ts'
 import { openMadApp } from './mad-app.ts'
-import { descriptors, residentKb } from './processes.ts'
 import { askAllTheTime, replaceAgainAndAgain } from './replacements.ts'
 import { attackAndReset } from './resets.ts'
 import { attackRoutes } from './routes.ts'
 import { openApp, openStand, runHere } from './stand.ts'
 import { openTap } from './tap.ts'
+import { tellCounts, tellSome } from './told.ts'
 import { h2load, slow, tls } from './tools.ts'
-import { uploadSlowly } from './upload.ts'
-import { attackWebSockets } from './websockets.ts'
 
 export const attacks: readonly Attack[] = [
   {
@@ -109,9 +104,11 @@ async function framing({ seed, count = 10_000, backends, ground, say, signal }: 
   await control.sync(sides.map(({ host, tap }) => routeTo(host, tap.port)))
   const pids = await proxy.workers()
   const { findings, counts } = await attackFraming({ port: proxy.port, seed, cases: count, sides, signal })
-  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
-  for (const { kind, what } of findings.slice(0, 60)) say(`${kind}: ${what}`)
-  if (findings.length > 60) say(`… and ${findings.length - 60} more`)
+  tellCounts(counts, say)
+  tellSome(
+    findings.map(({ kind, what }) => `${kind}: ${what}`),
+    say,
+  )
   const survived = pids.join() === (await proxy.workers()).join()
   if (!survived) say('a worker ended')
   return findings.length === 0 && survived
@@ -123,52 +120,30 @@ async function answers({ seed, count = 10_000, ground, say, signal }: Words): Pr
   await proxy.edge().sync([routeTo('mad.test', mad.port), routeTo('calm.test', calm.port)])
   const pids = await proxy.workers()
   const { findings, counts } = await attackAnswers({ port: proxy.port, seed, cases: count, signal })
-  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
-  for (const each of findings.slice(0, 60)) say(each)
-  if (findings.length > 60) say(`… and ${findings.length - 60} more`)
+  tellCounts(counts, say)
+  tellSome(findings, say)
   return findings.length === 0 && pids.join() === (await proxy.workers()).join()
-}
-
-/** `count` is how many connections there are, and how many messages each. */
-async function webSockets({ seed, count = 1_000, ground, say, signal }: Words): Promise<boolean> {
-  const stand = await openStand(ground)
-  const memory = () => Promise.all(stand.pids.map(residentKb)).then(all => `${all.join(', ')} KB`)
-  say(`resident before: ${await memory()}`)
-  const began = Date.now()
-  const watch = setInterval(() => void memory().then(now => say(`resident: ${now}`)), 10_000)
-  const wrong = await attackWebSockets({
-    port: stand.port,
-    seed,
-    connections: count,
-    messages: count,
-    signal,
-  })
-  clearInterval(watch)
-  say(`${count} connections said ${count * count} messages in ${Math.round((Date.now() - began) / 1000)} s`)
-  say(`resident after: ${await memory()}`)
-  for (const each of wrong.slice(0, 40)) say(each)
-  return wrong.length === 0 && stand.survived()
 }
 
 async function routes({ seed, count = 1_000_000, say, signal }: Words): Promise<boolean> {
   const { pairs, counts, changes, wrong } = attackRoutes({ seed, apps: 10_000, pairs: count, signal })
-  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
+  tellCounts(counts, say)
   say(`${pairs} hosts and paths, ${changes} changes meanwhile, ${wrong.length} wrong`)
-  for (const each of wrong.slice(0, 40)) say(each)
+  tellSome(wrong, say)
   return wrong.length === 0
 }
 
 async function resets({ seed, count = 2_000, ground, say, signal }: Words): Promise<boolean> {
   const { counts, wrong, survived } = await attackAndReset(ground, { seed, count, signal })
-  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
-  for (const each of wrong.slice(0, 40)) say(each)
+  tellCounts(counts, say)
+  tellSome(wrong, say)
   return wrong.length === 0 && survived
 }
 
 async function hellos({ seed, count = 10_000, ground, say, signal }: Words): Promise<boolean> {
   const stand = await openStand(ground)
   const { counts, wrong } = await attackHellos({ port: stand.httpsPort, seed, count, signal })
-  for (const [name, value] of Object.entries(counts)) say(`${String(value).padStart(8)} ${name}`)
+  tellCounts(counts, say)
   for (const each of wrong) say(each)
   return wrong.length === 0 && stand.survived()
 }
@@ -188,47 +163,6 @@ async function replacements({ count = 20, ground, say, signal }: Words): Promise
   for (const [why, times] of lost) say(`${String(times).padStart(8)} ${why}`)
   return lost.size === 0
 }
-
-async function upload({ count = 200, seconds = 100, ground, say, signal }: Words): Promise<boolean> {
-  const stand = await openStand(ground, { workers: 1 })
-  const [, pid] = stand.pids as [number, number]
-  const before = await residentKb(pid)
-  const { whole, took, most } = await uploadSlowly({
-    ...{ port: stand.port, bytes: count * 1024 ** 2, seconds, signal },
-    memory: () => residentKb(pid),
-  })
-  say(
-    `${count} MB in ${took} s, ${whole ? 'whole' : 'not whole'}; resident ${before} KB before, at most ${most} KB`,
-  )
-  return whole && stand.survived()
-}
-
-/** One worker, so that one process has had it all. */
-async function leaks({ seed, count = 1_000_000, ground, say, signal }: Words): Promise<boolean> {
-  const stand = await openStand(ground, { workers: 1 })
-  const [, pid] = stand.pids as [number, number]
-  const inspector = await openInspector(pid)
-  ground.teardown(inspector.close)
-  const load = (requests: number) =>
-    loadAndLeave({ port: stand.port, seed, requests, aborts: Math.ceil(requests / 10), signal })
-  // Pools, caches and compiled code take their room once.
-  await load(Math.min(30_000, Math.ceil(count / 5)))
-  await pause(restMs)
-  const before = { open: await descriptors(pid), heap: await inspector.heapUsed() }
-  say(
-    `before: ${before.open} descriptors, ${before.heap} bytes of heap, ${await residentKb(pid)} KB resident`,
-  )
-  const wrong = await load(count)
-  await pause(restMs)
-  const after = { open: await descriptors(pid), heap: await inspector.heapUsed() }
-  say(`after: ${after.open} descriptors, ${after.heap} bytes of heap, ${await residentKb(pid)} KB resident`)
-  say(`${wrong} of ${count} requests went wrong`)
-  const kept = Math.abs(after.open - before.open) <= 5 && after.heap <= before.heap * 1.1
-  return wrong === 0 && kept && stand.survived()
-}
-
-/** Longer than idle connections to an app are kept, and than a last answer is lingered over. */
-const restMs = 8_000
 
 /** For tools that are not ours. Theirs to say what they found; ours, whether anything ended. */
 async function stand({ command, ground, say, signal }: Words): Promise<boolean> {

@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util'
 
 import { deploysInARow } from './deploys.ts'
 import { faults } from './faults.ts'
-import { meetFullDisks, moments } from './full.ts'
+import { meetFullDisks } from './full.ts'
+import { moments } from './moments.ts'
 import { isFine, reboots } from './reboot.ts'
 import { chaos } from './run.ts'
 

@@ -69,7 +69,7 @@ function findService(plugin: string, name: string, { store }: Rooms): Service | 
 }
 
 /** UserError `service-missing`. */
-export function getService(plugin: string, name: string, rooms: Rooms): Service {
+function getService(plugin: string, name: string, rooms: Rooms): Service {
   const found = findService(plugin, name, rooms)
   if (found) return found
   throw new UserError(

@@ -73,15 +73,14 @@ export class Answer implements Exchange {
   onHead({ status, reason, fields: raw }: ReplyHead) {
     const { asked, trip, dress, compress, limits } = this.to
     const now = trip.answered()
-    const { fields, length, trailers } = answerFields(raw)
+    const { fields, length } = answerFields(raw)
     fields.push('X-Request-Id', asked.id)
     this.whole = length
     try {
       const all = dress ? dress(status, fields, asked) : fields
       const visitor = compress && isCodable(status, all, length) ? compress(this.visitor) : this.visitor
       this.visitor = visitor
-      // An announcement is taken at its word: where there is none, none are waited for.
-      visitor.begin(status, reason, all, { trailers, clean: dress === undefined })
+      visitor.begin(status, reason, all, { clean: dress === undefined })
     } catch {
       blame(trip, 'gave an answer that cannot be passed on')
       return this.giveUp('unreachable')

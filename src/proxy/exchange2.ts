@@ -80,14 +80,14 @@ export class Answer2 {
     trip.answered()
     this.kept.chunks = undefined
     const status = statusOf(raw)
-    const { fields, trailers: _ } = answerFields(withoutPseudo(raw))
+    const { fields } = answerFields(withoutPseudo(raw))
     trip.callStatus = callStatusOf(fields)
     fields.push('X-Request-Id', asked.id)
     const whole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
     try {
       const all = dress ? dress(status, fields, asked) : fields
       if (compress && !whole && isCodable(status, all)) this.visitor = compress(this.visitor)
-      this.visitor.begin(status, '', all, { trailers: !whole, whole })
+      this.visitor.begin(status, '', all, { whole })
     } catch {
       blame(trip, 'gave an answer that cannot be passed on')
       return this.giveUp('unreachable')

@@ -108,14 +108,11 @@ export interface AnswerFields {
   readonly fields: string[]
   /** Of the body, where it is said. */
   readonly length: number | undefined
-  /** Trailers are announced. */
-  readonly trailers: boolean
 }
 
 export function answerFields(raw: readonly string[]): AnswerFields {
   let connection = none
   let length: number | undefined
-  let trailers = false
   const fields: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     const said = raw[at]!
@@ -125,13 +122,12 @@ export function answerFields(raw: readonly string[]): AnswerFields {
       else if (name === 'connection') {
         connection = and(connection, raw[at + 1]!)
         continue
-      } else if (name === 'trailer') trailers = true
-      else if (hopByHop.has(name) || name === 'x-request-id') continue
+      } else if (hopByHop.has(name) || name === 'x-request-id') continue
     }
     fields.push(said, raw[at + 1]!)
   }
   const named = namedIn(connection)
-  return { fields: named === undefined ? fields : without(fields, named), length, trailers }
+  return { fields: named === undefined ? fields : without(fields, named), length }
 }
 
 export function without(fields: readonly string[], names: ReadonlySet<string>): string[] {
@@ -221,7 +217,7 @@ const heeded = likesOf([
   ...['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'],
 ])
 /** Of an answer's. */
-const regarded = likesOf([...hopByHop, 'x-request-id', 'content-length', 'trailer'])
+const regarded = likesOf([...hopByHop, 'x-request-id', 'content-length'])
 
 const notInTrailers: ReadonlySet<string> = new Set([
   'authorization',

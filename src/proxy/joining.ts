@@ -1,31 +1,22 @@
-import { type Asked, readRequest } from './asked.ts'
 import type { Outcome } from './carry.ts'
 import { farewellTo } from './farewell.ts'
 import { answerPage, pages } from './pages.ts'
 import type { NoPlace, Place } from './places.ts'
-import { noPlace, type Parts, pageOf, passGates, refuse, tell } from './serve.ts'
+import { type Going, noPlace, type Parts, pageOf, passGates, receive, tell } from './serve.ts'
 import type { Talk } from './talk.ts'
-import { Trip } from './trip.ts'
 import type { Visitor1 } from './visitor1.ts'
 import { upgrade } from './websocket.ts'
 
 /** The story of a request for a WebSocket: as any other's, until the app agrees. */
 export async function join(visitor: Visitor1, talk: Talk, parts: Parts): Promise<void> {
-  const trip = new Trip(visitor)
-  visitor.onClose(() => parts.note(trip))
   // Whoever asks for another protocol and does not get it, has asked for the last time on this connection.
   visitor.last = true
-  const asked = readRequest(visitor, parts.trust())
-  if ('why' in asked) return refuse(asked, visitor, trip)
-  trip.asked = asked
-  const site = parts.find(asked.hostname)
-  if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
-  parts.enter(trip, site)
-  const going = { visitor, asked, site, trip }
+  const going = receive(visitor, parts)
+  if (going === undefined) return
   const verdict = await passGates(going)
   if (visitor.closed) return
   if (verdict) return tell(verdict, going)
-  if (site.route.files !== undefined) return tell({ page: pages.onlyRead }, going)
+  if (going.site.route.files !== undefined) return tell({ page: pages.onlyRead }, going)
   // Tries one upstream, and a second when nothing was spent on the first.
   let tried: Place | undefined
   for (;;) {
@@ -33,13 +24,6 @@ export async function join(visitor: Visitor1, talk: Talk, parts: Parts): Promise
     if (outcome === 'done') return
     tried = outcome
   }
-}
-
-interface Going {
-  readonly visitor: Visitor1
-  readonly asked: Asked
-  readonly site: Parameters<typeof passGates>[0]['site']
-  readonly trip: Trip
 }
 
 interface Trying {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 
 import type { Asked } from './asked.ts'
+import { linesOf } from './field-lines.ts'
 import { trailerFields } from './fields.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -84,10 +85,4 @@ export function sendBody(
       return true
     },
   }
-}
-
-function linesOf(fields: readonly string[]): string {
-  let lines = ''
-  for (let at = 0; at < fields.length; at += 2) lines += `${fields[at]}: ${fields[at + 1]}\r\n`
-  return lines
 }

@@ -41,19 +41,12 @@ export interface Parts {
 
 /** The story of a request: read, its site found, the gates passed, then files or an upstream; a page where there is no answer. */
 export function serve(visitor: Visitor, parts: Parts) {
-  const trip = new Trip(visitor)
-  visitor.onClose(() => parts.note(trip))
-  const asked = readRequest(visitor, parts.trust())
-  // At once: the parser may find fault with the same request before the next tick.
-  if ('why' in asked) return refuse(asked, visitor, trip)
-  trip.asked = asked
-  const site = parts.find(asked.hostname)
-  if (!site) return answerPage(visitor, pages.unknownHost(asked.hostname), asked)
-  parts.enter(trip, site)
+  const going = receive(visitor, parts)
+  if (going === undefined) return
+  const { asked, site } = going
   const limits = site.limits(parts.limits)
   if (limits !== parts.limits) visitor.patience(Math.max(limits.answerMs, limits.streamIdleMs))
   if (asked.body !== 'none') parts.guard.watch(visitor, limits)
-  const going: Going = { visitor, asked, site, trip }
   const mounted = site.mount?.(asked.path)
   if (mounted?.to.open) return serveMount(going, mounted, parts)
   const pass = site.gates.length === 0 ? undefined : passGates(going)
@@ -66,7 +59,21 @@ export function serve(visitor: Visitor, parts: Parts) {
     })
 }
 
-export function refuse(asked: Refused, visitor: Visitor, trip: Trip): void {
+/** A request that can be read, and whose site is there; of any other the client has been told, and the answer is undefined. */
+export function receive(visitor: Visitor, parts: Parts): Going | undefined {
+  const trip = new Trip(visitor)
+  visitor.onClose(() => parts.note(trip))
+  const asked = readRequest(visitor, parts.trust())
+  // At once: the parser may find fault with the same request before the next tick.
+  if ('why' in asked) return void refuse(asked, visitor, trip)
+  trip.asked = asked
+  const site = parts.find(asked.hostname)
+  if (!site) return void answerPage(visitor, pages.unknownHost(asked.hostname), asked)
+  parts.enter(trip, site)
+  return { visitor, asked, site, trip }
+}
+
+function refuse(asked: Refused, visitor: Visitor, trip: Trip): void {
   trip.refused = { id: asked.id, client: visitor.peer.address }
   trip.fault = asked.why
   answerPage(visitor, pages.refused(asked.status, asked.why), asked)

@@ -74,8 +74,6 @@ export interface Incoming extends EventEmitter {
 }
 
 export interface BeginOptions {
-  /** Trailers may follow. */
-  readonly trailers?: boolean
   /** Nothing follows its head: that says so itself, where the version of HTTP can. */
   readonly whole?: boolean
   /** The fields are as a strict parser read them: nothing in them need be looked at again. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 
 import { Body } from './body1.ts'
+import { linesOf } from './field-lines.ts'
 import { answerHead, type Framing, interimHead } from './head1.ts'
 import { type Done, openOut } from './out1.ts'
 import type { RequestHead } from './request.ts'
@@ -202,12 +203,7 @@ export class Visitor1 implements Visitor {
     if (framing === 'counted' && this.left > 0) return this.breakOff(done)
     this.said = true
     this.head = ''
-    let text = head
-    if (framing === 'chunked') {
-      text += '0\r\n'
-      for (let at = 0; at < closing.length; at += 2) text += `${closing[at]}: ${closing[at + 1]}\r\n`
-      text += '\r\n'
-    }
+    const text = framing === 'chunked' ? `${head}0\r\n${linesOf(closing)}\r\n` : head
     if (text === '') this.close()
     else this.socket.write(text, 'latin1', this.talk.onSent)
     done()

@@ -1,7 +1,8 @@
 import t from 'tap'
 
-import { meetFullDisk, moments } from '../../scripts/chaos.d/full.ts'
+import { meetFullDisk } from '../../scripts/chaos.d/full.ts'
 import { openGround } from '../../scripts/chaos.d/ground.ts'
+import { moments } from '../../scripts/chaos.d/moments.ts'
 
 const asRoot = process.getuid?.() === 0 ? {} : { skip: 'only root can mount a disk' }
 

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Davit, startDavit } from './davit.ts'
 import { percentile } from './generators.ts'
 import type { Ground } from './ground.ts'
-import type { Figures, Part, Stage } from './parts.ts'
+import type { Figures, Part, Stage } from './part.ts'
 
 const changesInATurn = 50
 const hostname = 'r0.test'

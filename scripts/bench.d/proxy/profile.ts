@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 import { root } from '../../../src/settings.ts'
 import { columns } from '../turns.ts'
-import type { Part, Stage } from './parts.ts'
+import type { Part, Stage } from './part.ts'
 import { familyOf } from './processes.ts'
 
 /** Where Davit's first worker spends its time under each load: its functions by the time spent in themselves. */
