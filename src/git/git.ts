@@ -99,10 +99,14 @@ function configWords(config: Env): string[] {
   return Object.entries(config).flatMap(([key, value]) => ['-c', `${key}=${value}`])
 }
 
-/** git itself bounds what a push brings, and not what it fetches. */
+/**
+ * git itself bounds what a push brings, and not what it fetches. The signal of our end reaches one process; `timeout`, which has no time to
+ * keep here, passes it on to the group: git alone would leave the program that talks to the server behind.
+ */
 function bounds({ fileBytes }: Start): string[] {
   if (fileBytes === undefined) return []
-  return ['setpriv', '--pdeathsig', 'TERM', '--', 'prlimit', `--fsize=${fileBytes}`, '--core=0', '--']
+  const withUs = ['setpriv', '--pdeathsig', 'TERM', '--', 'timeout', '0']
+  return [...withUs, 'prlimit', `--fsize=${fileBytes}`, '--core=0', '--']
 }
 
 /** git's exit code once it and all that hold its pipes are gone; 128 and the signal's number when one ended it. */

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import t from 'tap'
 
@@ -104,7 +105,8 @@ while (my $client = $server->accept) {
     await asked
     const ready = box.logged(/"msg":"ready: /)
     process.kill(await box.daemonPid(), 'SIGKILL')
-    await ended
+    // A silent server would be given up after a minute.
+    t.not(await Promise.race([ended, pause(30_000, 'it goes on', { ref: false })]), 'it goes on')
     t.not((await pushing).code, 0)
     await ready
     t.strictSame(await everything(), before)
