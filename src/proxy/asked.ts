@@ -116,10 +116,11 @@ interface Target {
 
 /** The absolute form (RFC 9112 3.2.2) carries the host, and wins over Host. */
 function readTarget(url: string, method: string): Target | undefined {
-  if (!/^[\x21-\x7e\x80-\xff]+$/.test(url)) return undefined
+  // A fragment is the client's own: one reader would take it for a part of the path, another would not (RFC 9112 3.2, RFC 3986 3.5).
+  if (!/^[\x21\x22\x24-\x7e\x80-\xff]+$/.test(url)) return undefined
   if (url.charCodeAt(0) === 0x2f) return { authority: undefined, path: url }
   if (url === '*') return method === 'OPTIONS' ? { authority: undefined, path: '*' } : undefined
-  const [, authority, rest] = /^https?:\/\/([^/?#]+)(.*)$/is.exec(url) ?? []
+  const [, authority, rest] = /^https?:\/\/([^/?]+)(.*)$/is.exec(url) ?? []
   if (authority === undefined || rest === undefined) return undefined
   return { authority, path: rest.startsWith('/') ? rest : `/${rest}` }
 }

@@ -51,6 +51,10 @@ const refused: Record<string, string> = {
   'a star with GET': `GET * HTTP/1.1\r\n${host}\r\n`,
   'a target with a space': `GET /a b HTTP/1.1\r\n${host}\r\n`,
   'a target with a byte that deletes': `GET /a\x7fb HTTP/1.1\r\n${host}\r\n`,
+  'a target with a fragment': `GET /a#b HTTP/1.1\r\n${host}\r\n`,
+  'a target with a fragment behind its query': `GET /a?b#/../c HTTP/1.1\r\n${host}\r\n`,
+  'a URL with a fragment': `GET http://shop.test/a# HTTP/1.1\r\n${host}\r\n`,
+  'a URL of a host and a fragment': `GET http://shop.test#.evil.test/ HTTP/1.1\r\n${host}\r\n`,
   'an unknown method': `GOT / HTTP/1.1\r\n${host}\r\n`,
   TLS: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
 }

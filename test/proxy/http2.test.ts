@@ -278,6 +278,7 @@ t.test('pages of the proxy and unknown hosts are answered as in HTTP/1.1', async
   t.match(await ask2(client, '/', { headers: { host: 'shop.test' } }), { status: 503 })
   t.match(await ask2(client, '/', { authority: undefined, headers: { host: 'shop.test' } }), { status: 503 })
   t.match(await ask2(client, '/', { authority: 'shop..test' }), { status: 400 })
+  for (const path of ['/a#b', '/a?b#c', '/#']) t.match(await ask2(client, path), { status: 400 }, path)
   for (const authority of ['', 'me@shop.test', 'a b'])
     t.match(await ask2(client, '/', { authority }), { status: 0, code: 1 }, authority)
 })
