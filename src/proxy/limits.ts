@@ -13,6 +13,8 @@ export interface Limits {
   readonly answerMs: number
   /** Silence in the middle of an answer: long, for streams of events are quiet at times. */
   readonly streamIdleMs: number
+  /** Silence towards a client of plain HTTP/1.x that has ended its own side: it may be gone. */
+  readonly endedMs: number
   /** Silence of both sides of a WebSocket; 0: any. */
   readonly socketIdleMs: number
   /** Of a request's body. */
@@ -42,6 +44,7 @@ export const usualLimits: Limits = {
   connectMs: 5_000,
   answerMs: 60_000,
   streamIdleMs: 600_000,
+  endedMs: 5_000,
   socketIdleMs: 0,
   // Enough for what people send by a browser. Nothing of it is kept here: a body streams through.
   bodyBytes: 1024 ** 3,

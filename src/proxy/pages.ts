@@ -110,6 +110,7 @@ export const unread = {
   400: 'It is not proper HTTP.',
   408: 'It took too long to arrive.',
   431: 'Its header fields are too large.',
+  body: 'Its body is not proper HTTP.',
 } as const
 
 export interface PageOptions {

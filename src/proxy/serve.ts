@@ -62,7 +62,10 @@ export function serve(visitor: Visitor, parts: Parts) {
 /** A request that can be read, and whose site is there; of any other the client has been told, and the answer is undefined. */
 export function receive(visitor: Visitor, parts: Parts): Going | undefined {
   const trip = new Trip(visitor)
-  visitor.onClose(() => parts.note(trip))
+  visitor.onClose(() => {
+    trip.fault ??= visitor.fault
+    parts.note(trip)
+  })
   const asked = readRequest(visitor, parts.trust())
   // At once: the parser may find fault with the same request before the next tick.
   if ('why' in asked) return void refuse(asked, visitor, trip)

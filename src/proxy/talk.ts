@@ -6,19 +6,13 @@ import { barePage, pages, unread } from './pages.ts'
 import { begins, giveOver, preface } from './preface.ts'
 import { Request, type RequestHead, type RequestListener } from './request.ts'
 import type { House } from './server.ts'
-import { type Peer, peerOf } from './visitor.ts'
+import type { Peer } from './visitor.ts'
 import { Visitor1 } from './visitor1.ts'
-import { Watch } from './watch.ts'
+import { lingerMs, Watch, wasteMs } from './watch.ts'
 import { Wire } from './wire.ts'
 
-/** Of requests that wait behind the one that is answered; then no more is read. */
-const behindMost = 64 * 1024
 /** Longer bodies have memory of their own. */
 const shortBody = 32 * 1024
-/** For what a client still sends when its request has been answered before its end. */
-const wasteMs = 30_000
-/** For what a client still sends after a connection's last answer. */
-const lingerMs = 5_000
 
 /** talk: one request after the other · join: it wants a WebSocket · linger: the last is answered · pass: bytes are another's · gone: none are taken. */
 type State = 'talk' | 'join' | 'linger' | 'pass' | 'gone'
@@ -31,10 +25,8 @@ export class Talk implements RequestListener {
   readonly watch: Watch
   private readonly house: House
   private readonly request: Request
-  private known: Peer | undefined
   private state: State = 'talk'
   private visitor: Visitor1 | undefined
-  private behind: Buffer | undefined
   private served = 0
   /** Of a request's head something has come, or it is the first and has to. */
   private awaits = true
@@ -54,10 +46,8 @@ export class Talk implements RequestListener {
     this.wire = new Wire(socket, (bytes, lent) => this.hear(bytes, lent))
   }
 
-  /** A socket that is closed knows no address any more. */
   get peer(): Peer {
-    this.known ??= peerOf(this.socket)
-    return this.known
+    return this.wire.peer
   }
   get keeping(): string | undefined {
     return this.house.parts.leaving() ? undefined : this.house.keepAlive
@@ -74,7 +64,7 @@ export class Talk implements RequestListener {
       case 'talk':
         this.lent = lent
         if (this.served === 0 && this.house.http2 !== undefined) this.hearFirst(bytes, this.house.http2)
-        else if (this.behind !== undefined || (this.visitor && this.request.done)) this.hold(bytes)
+        else if (this.wire.holds || (this.visitor && this.request.done)) this.wire.hold(bytes, lent)
         else this.feed(bytes)
         return true
     }
@@ -82,10 +72,10 @@ export class Talk implements RequestListener {
 
   /** It may be the preface of HTTP/2. */
   private hearFirst(bytes: Buffer, http2: (socket: Socket) => void) {
-    const all = this.behind === undefined ? bytes : Buffer.concat([this.behind, bytes])
-    this.behind = undefined
+    const before = this.wire.release()
+    const all = before === undefined ? bytes : Buffer.concat([before, bytes])
     if (!this.request.blank || !begins(all)) return this.feed(all)
-    if (all.length < preface.length) this.behind = Buffer.from(all)
+    if (all.length < preface.length) this.wire.hold(all, this.lent)
     else giveOver(this.letGo('pass'), Buffer.from(all), http2)
   }
 
@@ -97,18 +87,11 @@ export class Talk implements RequestListener {
       if (!(error instanceof BadMessage)) throw error
       return this.misread(error)
     }
-    if (rest !== undefined && this.state !== 'linger') this.hold(rest)
+    if (rest !== undefined && this.state !== 'linger') this.wire.hold(rest, this.lent)
     if (this.visitor === undefined && !this.awaits && !this.request.blank) {
       this.awaits = true
       this.wait(this.house.parts.limits.headMs)
     }
-  }
-
-  private hold(bytes: Buffer) {
-    const { behind } = this
-    if (behind !== undefined) this.behind = Buffer.concat([behind, bytes])
-    else this.behind = this.lent === 'no' ? bytes : Buffer.from(bytes)
-    if (this.behind.length >= behindMost) this.wire.pause()
   }
 
   onHead(head: RequestHead) {
@@ -153,7 +136,7 @@ export class Talk implements RequestListener {
   /** The answer is whole. */
   over(visitor: Visitor1) {
     if (visitor !== this.visitor || (this.state !== 'talk' && this.state !== 'join')) return
-    if (visitor.last || this.ended) return this.part()
+    if (visitor.last) return this.part()
     if (this.request.done) return this.next()
     this.wait(wasteMs)
     this.wire.resume()
@@ -161,22 +144,22 @@ export class Talk implements RequestListener {
 
   private next() {
     if (this.state !== 'talk') return
+    if (this.ended && !this.wire.holds) return this.part()
     this.visitor = undefined
     this.request.next()
     this.awaits = false
     this.wait(this.house.parts.limits.keepAliveMs)
     // Thousands may have come at once: each waits for its turn among all connections.
-    if (this.behind === undefined) this.wire.resume()
+    if (!this.wire.holds) this.wire.resume()
     else setImmediate(this.goOn)
   }
 
   private readonly goOn = () => {
-    const { behind } = this
-    if (this.state !== 'talk' || behind === undefined) return
-    this.behind = undefined
+    if (this.state !== 'talk' || !this.wire.holds) return
     this.lent = 'no'
-    this.feed(behind)
-    if (this.behind === undefined) this.wire.resume()
+    this.feed(this.wire.release()!)
+    if (this.ended) this.onFin()
+    else if (!this.wire.holds) this.wire.resume()
   }
 
   /** Closed with bytes unread it would be reset, and its last answer perhaps lost (RFC 9112 9.6): for a while they are read, and forgotten. */
@@ -184,7 +167,7 @@ export class Talk implements RequestListener {
     const { socket } = this
     this.state = 'linger'
     this.wait(lingerMs)
-    if (this.ended || (this.request.done && this.behind === undefined)) return socket.destroySoon()
+    if (this.ended || (this.request.done && !this.wire.holds)) return socket.destroySoon()
     socket.end()
     this.wire.resume()
   }
@@ -192,14 +175,19 @@ export class Talk implements RequestListener {
   /** Bytes that are no request, or a body that is none. */
   private misread({ tooLong }: BadMessage) {
     const { visitor } = this
-    if (visitor === undefined) this.refuse(tooLong ? 431 : 400)
-    else if (visitor.closed || visitor.said) this.part()
-    else this.socket.destroy()
+    if (visitor === undefined) return this.refuse(tooLong ? 431 : 400)
+    if (visitor.closed || visitor.said) return this.part()
+    if (visitor.begun) return this.socket.destroy()
+    this.refuse(400, visitor)
   }
 
-  private refuse(status: keyof typeof unread) {
-    this.socket.write(barePage(pages.refused(status, unread[status])))
-    this.house.parts.noise({ client: this.peer.address, status, why: unread[status] })
+  /** Without a visitor there was no request. */
+  private refuse(status: 400 | 408 | 431, visitor?: Visitor1) {
+    const why = visitor === undefined ? unread[status] : unread.body
+    // Nobody else waits for it any more.
+    if (visitor !== undefined) visitor.spoil(why)
+    else this.house.parts.noise({ client: this.peer.address, status, why })
+    this.socket.write(barePage(pages.refused(status, why)))
     this.part()
   }
 
@@ -218,14 +206,13 @@ export class Talk implements RequestListener {
 
   /** The connection is another's from here on, with what came behind the request. Only its end is still heard of. */
   passOn() {
-    const { behind } = this
+    const bytes = this.wire.release()
     const socket = this.letGo('pass').pause()
-    if (behind !== undefined) socket.unshift(behind)
+    if (bytes !== undefined) socket.unshift(bytes)
   }
 
   private letGo(state: State): Socket {
     this.state = state
-    this.behind = undefined
     this.wire.letGo()
     return this.socket.off('end', this.onFin)
   }
@@ -234,12 +221,19 @@ export class Talk implements RequestListener {
     this.watch.deadline = this.house.now() + ms
   }
 
+  /** The client says nothing more. Whether it has gone or still listens is told by what is said to it; where that is nothing, it has gone. */
   private readonly onFin = () => {
     const { visitor, socket } = this
     this.ended = true
-    if (this.state === 'linger' || visitor === undefined || visitor.closed) socket.destroySoon()
-    // It has gone in the middle; an answer that is whole is still sent. Who wants a WebSocket may have nothing to say.
-    else if (!visitor.said && this.state !== 'join') socket.destroy()
+    // It may have asked for more, which has its turn.
+    const answered = (visitor === undefined || visitor.closed) && !(this.served > 0 && this.wire.holds)
+    if (answered || this.state === 'linger') return socket.destroySoon()
+    // Who wants a WebSocket may have nothing to say.
+    if (visitor === undefined || visitor.closed || visitor.said || this.state === 'join') return
+    // In the middle of a body; TLS has an end of its own, which nobody says who listens on.
+    if (!visitor.received || this.scheme === 'https') return socket.destroy()
+    if (!this.wire.holds) visitor.last = true
+    this.watch.patience = Math.min(this.watch.patience, this.house.parts.limits.endedMs)
   }
 
   private leave() {

@@ -55,6 +55,8 @@ export interface Visitor {
   endWith(trailers: readonly string[]): void
   /** Breaks the answer off so that the client sees that it is not whole. `cancelled`: the app has called it off. */
   cut(options?: { cancelled: boolean }): void
+  /** What was wrong with the request's body, so that it was refused. */
+  readonly fault?: string | undefined
   /** Heard once: when the answer is whole, or the client is gone. */
   onClose(listener: () => void): void
 }

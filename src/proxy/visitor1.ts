@@ -29,6 +29,7 @@ export class Visitor1 implements Visitor {
   trailers: readonly string[] = none
   begun = false
   closed = false
+  fault: string | undefined
   /** All of the answer has been said, though not all of it may have been sent. */
   said = false
   /** The kernel has all of it, and nobody else will say so. */
@@ -61,7 +62,7 @@ export class Visitor1 implements Visitor {
     return this.talk.scheme
   }
   get tls() {
-    return this.talk.peer.tls
+    return this.peer.tls
   }
   get peer() {
     return this.talk.peer
@@ -82,23 +83,18 @@ export class Visitor1 implements Visitor {
   }
 
   proceed() {
-    // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
-    if (this.version === '1.1') this.inform(interimHead(100))
+    this.inform(interimHead(100))
   }
 
   hint(links: readonly string[]) {
-    if (this.version === '1.1')
-      this.inform(
-        interimHead(
-          103,
-          links.flatMap(link => ['Link', link]),
-        ),
-      )
+    const fields = links.flatMap(link => ['Link', link])
+    this.inform(interimHead(103, fields))
   }
 
-  /** Hints that cannot be said are left out; the answer itself follows. */
+  /** Hints that cannot be said are left out; the answer itself follows. HTTP/1.0 knows no interim answers (RFC 9110 15.2). */
   private inform(text: string | undefined) {
-    if (text !== undefined && !this.begun && !this.closed) this.socket.write(text, 'latin1')
+    if (text === undefined || this.version !== '1.1' || this.begun || this.closed) return
+    this.socket.write(text, 'latin1')
   }
 
   patience(ms: number) {
@@ -126,6 +122,7 @@ export class Visitor1 implements Visitor {
 
   endWhole(body: Buffer): boolean {
     const { socket, head, talk } = this
+    if (this.closed) return false
     if (this.framing !== 'counted' || this.outgoing !== undefined || body.length !== this.left) {
       this.out.end(Buffer.from(body))
       return false
@@ -157,6 +154,7 @@ export class Visitor1 implements Visitor {
   }
 
   cut() {
+    if (this.closed) return
     // The end of the connection may be taken for the end of the body.
     if (this.framing === 'close' || this.version === '1.0') this.talk.wire.reset()
     else this.socket.destroy()
@@ -234,6 +232,11 @@ export class Visitor1 implements Visitor {
     if (!this.received) this.incoming?.fail()
     this.outgoing?.destroy()
     for (const listener of this.listeners) listener()
+  }
+
+  /** Its body is none: the client is answered past this. */
+  spoil(fault: string) {
+    Object.assign(this, { status: 400, fault }).leave()
   }
 
   /** The client has its answer. */

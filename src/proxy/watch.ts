@@ -1,5 +1,10 @@
 import type { Socket } from 'node:net'
 
+/** For what a client still sends when its request has been answered before its end. */
+export const wasteMs = 30_000
+/** For what a client still sends after a connection's last answer. */
+export const lingerMs = 5_000
+
 /** How long a connection may keep the proxy waiting: until a moment, or while nothing moves. Times are those of one clock, ms. */
 export class Watch {
   /** By then it has to be over with what it does. */

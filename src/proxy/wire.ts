@@ -3,14 +3,20 @@ import type { Socket } from 'node:net'
 import { type Lent, listen } from './listen.ts'
 import { openQuick, type Quick } from './quick.ts'
 import { openReader, type Reader } from './reader.ts'
+import { type Peer, peerOf } from './visitor.ts'
+
+/** Bytes that are held before their turn; with more, no more is read. */
+const heldMost = 64 * 1024
 
 /** The bytes of a client's connection: heard in memory that costs nothing, and held back where nobody can take them. */
 export class Wire {
   readonly socket: Socket
   readonly quick: Quick
   private readonly hear: (bytes: Buffer, lent: Lent) => boolean
+  private known: Peer | undefined
   private deaf: (() => void) | undefined
   private paused = false
+  private held: Buffer | undefined
   /** Another has it. */
   private given = false
   /** Memory of its own. */
@@ -29,6 +35,12 @@ export class Wire {
     this.deaf = listen(socket, { reader: () => this.reader, over: () => this.given, hear })
   }
 
+  /** A socket that is closed knows no address any more. */
+  get peer(): Peer {
+    this.known ??= peerOf(this.socket)
+    return this.known
+  }
+
   get wide(): boolean {
     return this.reader !== undefined
   }
@@ -44,6 +56,25 @@ export class Wire {
 
   narrow() {
     this.reader = undefined
+  }
+
+  /** Some wait for their turn. */
+  get holds(): boolean {
+    return this.held !== undefined
+  }
+
+  /** Behind those that are held already. */
+  hold(bytes: Buffer, lent: Lent) {
+    if (this.held !== undefined) this.held = Buffer.concat([this.held, bytes])
+    else this.held = lent === 'no' ? bytes : Buffer.from(bytes)
+    if (this.held.length >= heldMost) this.pause()
+  }
+
+  /** What is held, which is nothing any more. */
+  release(): Buffer | undefined {
+    const { held } = this
+    this.held = undefined
+    return held
   }
 
   pause() {

@@ -133,7 +133,7 @@ t.test('a client that leaves early frees the app', async t => {
   const client = dial(port)
   client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
   await began.promise
-  client.socket.destroy()
+  client.socket.resetAndDestroy()
   await left.promise
   await traffic.quiet(5000)
   t.equal(traffic.stats().inFlight, 0)

@@ -235,7 +235,7 @@ t.test('a client that leaves unanswered is told as 499, and is nobody’s fault'
   const client = dial(box.port)
   client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
   await asked.promise
-  client.socket.destroy()
+  client.socket.resetAndDestroy()
   const [trip] = await box.tripped(1)
   t.match(JSON.parse(lines.access(trip, 'json')), { status: 499 })
   t.match(trip, { fault: undefined, lost: false })

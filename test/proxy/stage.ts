@@ -53,12 +53,14 @@ export async function backend(t: Test, listener: RequestListener) {
 /** A backend of bare sockets: `speak` gets each connection and everything it said so far, at each chunk. */
 export async function bareBackend(t: Test, speak: (socket: Socket, said: string) => void) {
   const connections: { socket: Socket; said: string }[] = []
+  const ears = new EventEmitter()
   const server = net.createServer(socket => {
     const connection = { socket, said: '' }
     connections.push(connection)
     socket.on('error', () => {})
     socket.on('data', chunk => {
       connection.said += chunk.toString('latin1')
+      ears.emit('data')
       speak(socket, connection.said)
     })
   })
@@ -69,7 +71,10 @@ export async function bareBackend(t: Test, speak: (socket: Socket, said: string)
     for (const { socket } of connections) socket.destroy()
   })
   const said = () => connections.map(connection => connection.said).join('')
-  return { server, connections, said, host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+  const heard = async (pattern: RegExp) => {
+    while (!pattern.test(said())) await once(ears, 'data')
+  }
+  return { server, connections, said, heard, host: '127.0.0.1', port: (server.address() as AddressInfo).port }
 }
 
 /** One worker's server in this process, on a port of its own. */
