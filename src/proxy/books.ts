@@ -64,8 +64,12 @@ export interface Books extends Counts {
   forget(app: string): void
   /** Requests of an app that are under way. */
   inFlight(app: string): number
-  /** What has been counted since the last time, of every book that has changed. */
-  take(): { readonly noise: number; readonly books: readonly BookReport[] }
+  /** What has been counted since the last time, of so many of the books that have changed, those that wait longest; `more`: of others there is more. */
+  take(most: number): {
+    readonly noise: number
+    readonly books: readonly BookReport[]
+    readonly more: boolean
+  }
 }
 
 const sweepMs = 2_000
@@ -117,7 +121,8 @@ export function openBooks(journal: Journal, changed: () => void): Books {
 
   return {
     enter(trip, site) {
-      const book = find(site.route.app)
+      if (site.book === undefined || site.book.gone) site.book = find(site.route.app)
+      const { book } = site
       book.form = site.route.log ?? 'json'
       book.inFlight++
       touch(book)
@@ -179,12 +184,13 @@ export function openBooks(journal: Journal, changed: () => void): Books {
     },
     forget,
     inFlight: app => books.get(app)?.inFlight ?? 0,
-    take() {
-      const told = touched.filter(book => !book.gone).map(reportOf)
-      const noise = noises
-      touched = []
+    take(most) {
+      const told = touched.slice(0, most)
+      const before = noises
+      touched = touched.slice(most)
       noises = 0
-      return { noise, books: told }
+      const books = told.filter(book => !book.gone).map(reportOf)
+      return { noise: before, books, more: touched.length > 0 }
     },
   }
 }
@@ -205,8 +211,14 @@ function talliesOf({ tallies }: Book, release: number | undefined): Slots {
 
 function reportOf(book: Book): BookReport {
   const { app = null, inFlight, webSockets, tunnels, tallies } = book
-  const counts = [...tallies].map(([release = null, slots]) => ({ release, slots: packed(slots) }))
-  tallies.clear()
+  const counts: { release: number | null; slots: number[] }[] = []
+  for (const [release = null, tally] of tallies) {
+    const slots = packed(tally)
+    if (slots.length > 0) counts.push({ release, slots })
+    tally.fill(0)
+  }
+  // Those of the release that answers now are used again.
+  if (tallies.size > 1) tallies.clear()
   book.changed = false
   return { app, inFlight, webSockets, tunnels: tunnels.open(), counts }
 }

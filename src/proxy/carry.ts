@@ -8,6 +8,7 @@ import type { Limits } from './limits.ts'
 import { openReader } from './reader.ts'
 import type { Kept } from './send2.ts'
 import type { Dress } from './site.ts'
+import type { Sweeper } from './sweeper.ts'
 import type { Trip } from './trip.ts'
 import type { Visitor } from './visitor.ts'
 
@@ -46,34 +47,19 @@ export interface Carry {
  * so that a request hardly ever meets the other side's close.
  */
 const keptMs = 1_500
-/** How often deadlines are looked at. */
-const sweepMs = 250
 
-export function openCarry(upstream: Upstream): Carry {
+export function openCarry(upstream: Upstream, sweeper: Sweeper): Carry {
   /** Used last, asked first: what is too much goes unused and is closed. */
   const idle: Connection[] = []
-  /** Idle or not: nothing is put in or taken out for a request. */
-  const open = new Set<Connection>()
-  let timer: NodeJS.Timeout | undefined
-  /** When deadlines were looked at last: nobody has to know the time more exactly. */
-  let now = 0
   let closed = false
 
-  const sweep = () => {
-    now = performance.now()
-    for (const connection of open) connection.late(now)
-    while (idle[0]?.isStale(now)) idle.shift()!.close()
-    if (open.size > 0) return
-    clearInterval(timer)
-    timer = undefined
-  }
   const put = (connection: Connection) => {
     if (closed || !connection.usable) return connection.close()
-    connection.deadline = now + keptMs
+    connection.deadline = sweeper.now() + keptMs
     idle.push(connection)
   }
   const gone = (connection: Connection) => {
-    open.delete(connection)
+    sweeper.drop(connection)
     const at = idle.indexOf(connection)
     if (at !== -1) idle.splice(at, 1)
   }
@@ -84,7 +70,7 @@ export function openCarry(upstream: Upstream): Carry {
   return {
     send(carrying, { fresh }) {
       let kept = fresh ? undefined : idle.pop()
-      // One that the other side has just ended.
+      // One that the other side has just ended, or that was closed just now.
       while (kept && !kept.usable) kept = idle.pop()
       if (kept) return start(kept, carrying)
       const failed = (why: string) => blame(carrying.trip, why)
@@ -93,11 +79,7 @@ export function openCarry(upstream: Upstream): Carry {
         const { visitor, done } = carrying
         if (socket && !visitor.closed) {
           const connection = new Connection(socket, reader, { put, gone })
-          open.add(connection)
-          if (timer === undefined) {
-            now = performance.now()
-            timer = setInterval(sweep, sweepMs).unref()
-          }
+          sweeper.watch(connection)
           return start(connection, carrying)
         }
         socket?.destroy()

@@ -83,14 +83,12 @@ export class Connection {
     this.owner.put(this)
   }
 
-  isStale(now: number): boolean {
-    return now >= this.deadline
-  }
-
+  /** Kept and used by nobody, or one that waits for its answer. */
   late(now: number) {
-    if (this.exchange === undefined || now < this.deadline) return
+    if (now < this.deadline) return
     this.deadline = Number.POSITIVE_INFINITY
-    this.exchange.onLate()
+    if (this.exchange === undefined) this.close()
+    else this.exchange.onLate()
   }
 
   close() {

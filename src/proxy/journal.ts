@@ -1,10 +1,8 @@
-import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 
-import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { append } from './append.ts'
 
 /** Lines on their way to one file. */
 export interface LogBook {
@@ -33,18 +31,21 @@ export interface JournalOptions {
   readonly log: Logger
   /** Told how many bytes have gone into which file. */
   readonly wrote: (path: string, bytes: number) => void
-  /** Most lines in memory, in pages of 64 KB. */
+  /** Most lines in memory, in pages of 64 KB; more where they are for very many files. */
   readonly pages?: number
 }
 
 const everyMs = 200
+/** The disk rests so many times as long as it took, but not for ever: lines of many files gather meanwhile, and cost less each. */
+const restTimes = 4
+const longestRestMs = 5_000
 const pageBytes = 64 * 1024
 const usualPages = 128
+/** For each file that waits for the disk. */
+const fileBytes = 4 * 1024
+const mostPages = 512
 /** Kept for the next lines. */
 const sparePages = 8
-/** Below the kernel's limit of buffers in one call (IOV_MAX). */
-const mostSlices = 512
-
 interface Page {
   readonly bytes: Buffer
   used: number
@@ -74,6 +75,9 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
   let dropped = 0
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
+  /** Files that are being written. */
+  let underway = 0
+  let restMs = everyMs
   let failing = false
 
   const drop = (book: OpenBook, lines: number) => {
@@ -81,9 +85,12 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
     dropped += lines
   }
 
+  /** Pages that there may be. */
+  const room = () => Math.max(pages, Math.min(mostPages, ((due.length + underway) * fileBytes) / pageBytes))
+
   const turn = (): Page | undefined => {
     const next = spare.pop()
-    if (next === undefined && made >= pages) return undefined
+    if (next === undefined && made >= room()) return undefined
     if (current) full.push(current)
     if (next) next.used = 0
     else made++
@@ -92,14 +99,17 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
   }
 
   const arm = () => {
-    if (writing === undefined) timer ??= setTimeout(write, everyMs)
+    if (writing === undefined) timer ??= setTimeout(write, restMs)
   }
 
   function write() {
     clearTimeout(timer)
     timer = undefined
+    const began = performance.now()
     writing = writeAll().then(() => {
       writing = undefined
+      const tookMs = performance.now() - began
+      restMs = Math.max(everyMs, Math.min(longestRestMs, tookMs * restTimes))
       if (due.length > 0) arm()
     })
   }
@@ -110,6 +120,7 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
     due = []
     full = []
     current = undefined
+    underway = batch.length
     for (const { book } of batch) {
       book.slices = []
       book.lines = 0
@@ -117,9 +128,10 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
     }
     // One after another: a disk that is slow holds up one thread of the pool, not all.
     for (const { book, slices, lines } of batch) await writeOne(book, slices, lines)
-    const kept = used.slice(0, sparePages - spare.length)
+    const kept = used.slice(0, Math.max(0, Math.min(sparePages, pages) - spare.length))
     spare.push(...kept)
     made -= used.length - kept.length
+    underway = 0
   }
 
   async function writeOne(book: OpenBook, slices: readonly Slice[], lines: number) {
@@ -156,7 +168,8 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
       book.due = true
       arm()
       let page = current
-      if (page === undefined || page.used + line.length > pageBytes) page = turn()
+      const turned = page === undefined || page.used + line.length > pageBytes
+      if (turned) page = turn()
       if (page === undefined) return drop(book, 1)
       const from = page.used
       page.used += page.bytes.write(line, from, 'latin1')
@@ -164,6 +177,8 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
       const last = book.slices.at(-1)
       if (last !== undefined && last.page === page && last.to === from) last.to = page.used
       else book.slices.push({ page, from, to: page.used })
+      // The disk rests no longer when half of the room is used.
+      if (turned && writing === undefined && full.length > room() / 2) write()
     },
     dropped: () => dropped,
     async close({ withinMs }) {
@@ -178,44 +193,6 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
 
 function noteOf(dropped: number): Buffer {
   return Buffer.from(`{"time":"${new Date().toISOString()}","dropped":${dropped}}\n`)
-}
-
-/** Opened anew each time: so whoever rotates, renames or removes the file has nobody to tell. */
-async function append(
-  place: () => string | undefined,
-  parts: readonly Buffer[],
-): Promise<{ readonly written: number; readonly failure?: string }> {
-  const size = parts.reduce((sum, each) => sum + each.length, 0)
-  try {
-    const file = await openFile(place)
-    if (file === undefined) return { written: size }
-    try {
-      const all = parts.length > mostSlices ? [Buffer.concat(parts)] : parts
-      const { bytesWritten } = await file.writev(all)
-      return bytesWritten === size
-        ? { written: size }
-        : { written: bytesWritten, failure: 'the disk is full' }
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    return { written: 0, failure: messageOf(error) }
-  }
-}
-
-async function openFile(place: () => string | undefined): Promise<FileHandle | undefined> {
-  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
-  for (let first = true; ; first = false) {
-    // Asked again after the folder was missing: its app may have gone, or have got another name.
-    const path = place()
-    if (path === undefined) return undefined
-    if (!first) await mkdir(dirname(path), { recursive: true, mode: 0o750 })
-    try {
-      return await open(path, flags, 0o640)
-    } catch (error) {
-      if (!first || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-  }
 }
 
 /** How many lines end after that many bytes. */

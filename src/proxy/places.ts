@@ -58,7 +58,6 @@ const heldMost = 10_000
 
 export function openPlaces(balance: Balance, counts: Counts): Places {
   const lines = new Map<string, Line>()
-  const groups = new WeakMap<Site, Groups>()
 
   const lineOf = (app: string): Line => {
     const known = lines.get(app)
@@ -67,21 +66,18 @@ export function openPlaces(balance: Balance, counts: Counts): Places {
     lines.set(app, line)
     return line
   }
-  const groupsOf = (site: Site): Groups => {
-    const known = groups.get(site)
-    if (known) return known
+  const lanesOf = (site: Site): Lanes => {
     const { upstreams, canary } = site.route
-    const made = {
+    site.lanes ??= {
       main: balance.lanesOf(Object.values(upstreams)),
       canary: canary && balance.lanesOf(Object.values(canary.upstreams)),
     }
-    groups.set(site, made)
-    return made
+    return site.lanes
   }
 
   /** Undefined: none now. */
   const find = ({ asked, visitor, tried }: Wanted, site: Site): Place | undefined => {
-    const { main, canary } = groupsOf(site)
+    const { main, canary } = lanesOf(site)
     const { route } = site
     const most = route.limits?.perUpstream
     // Nothing to choose, and no time to ask for.
@@ -129,7 +125,7 @@ export function openPlaces(balance: Balance, counts: Counts): Places {
       balance.begin(place.lane)
       return void then(place)
     }
-    if (groupsOf(site).main.length === 0) return void then('stopped')
+    if (lanesOf(site).main.length === 0) return void then('stopped')
     const limits = { ...usual, ...route.limits }
     const here = lineOf(route.app)
     if (here.waiters.size >= limits.queue) return void then('full')
@@ -168,7 +164,8 @@ export function openPlaces(balance: Balance, counts: Counts): Places {
   }
 }
 
-interface Groups {
+/** The upstreams of a route. */
+export interface Lanes {
   readonly main: readonly Lane[]
   readonly canary: readonly Lane[] | undefined
 }

@@ -33,23 +33,27 @@ export interface Reporter {
 /** How long after something has come about it is told, and how long after the last time. */
 const firstMs = 50
 const everyMs = 1_000
+/** Apps, and files, told of at once: where there are thousands the rest waits for its turn, so that telling costs no more than that. */
+const mostAtOnce = 1_000
 
-/** Nothing is told while nothing changes. */
-export function openReporter(take: () => Report, send: (report: Report) => Promise<void>): Reporter {
+/** Nothing is told while nothing changes. `take` answers of how much it is asked, and whether there is more. */
+export function openReporter(
+  take: (most: number) => { readonly report: Report; readonly more: boolean },
+  send: (report: Report) => Promise<void>,
+): Reporter {
   let timer: NodeJS.Timeout | undefined
   let last = Number.NEGATIVE_INFINITY
 
-  const flush = () => {
+  const changed = () => {
+    timer ??= setTimeout(() => void tell(mostAtOnce), Math.max(firstMs, last + everyMs - performance.now()))
+  }
+  const tell = (most: number) => {
     clearTimeout(timer)
     timer = undefined
     last = performance.now()
-    return send(take())
+    const { report, more } = take(most)
+    if (more) changed()
+    return send(report)
   }
-
-  return {
-    changed() {
-      timer ??= setTimeout(flush, Math.max(firstMs, last + everyMs - performance.now()))
-    },
-    flush,
-  }
+  return { changed, flush: () => tell(Number.POSITIVE_INFINITY) }
 }

@@ -1,5 +1,6 @@
 import type { Route } from '../types.ts'
 import type { Asked } from './asked.ts'
+import type { Book } from './books.ts'
 import { type Choice, openChoice } from './codings.ts'
 import { Compressing } from './compress.ts'
 import { dressOf } from './dress.ts'
@@ -14,6 +15,7 @@ import { callLimits } from './grpc.ts'
 import { type Limits, limitsOver } from './limits.ts'
 import { type FindMount, mountsOf } from './mounts.ts'
 import type { Page } from './pages.ts'
+import type { Lanes } from './places.ts'
 import type { Visitor } from './visitor.ts'
 
 /** A route made ready for requests: what is worked out once stands here, so that a request does not pay for it. */
@@ -29,6 +31,9 @@ export interface Site {
   readonly compress: ((visitor: Visitor) => Visitor) | undefined
   /** The instance's limits with the route's own over them. */
   readonly limits: (usual: Limits) => Limits
+  /** Found by its first request, and kept for the next ones. */
+  lanes: Lanes | undefined
+  book: Book | undefined
 }
 
 export type Gate = (asked: Asked, visitor: Visitor) => Verdict | undefined | Promise<Verdict | undefined>
@@ -70,5 +75,7 @@ export function siteOf(route: Route, { rates, passwords, codings, secured }: Mem
     dress: dressOf(route, secured),
     compress: route.compress === false ? undefined : visitor => new Compressing(visitor, codings),
     limits: limitsOver(route.protocol === 'grpc' ? callLimits(route.limits) : route.limits),
+    lanes: undefined,
+    book: undefined,
   }
 }

@@ -20,17 +20,21 @@ export function openTable(routes: readonly Route[] = [], secured?: Secured): Tab
   const byApp = new Map<string, Site>()
   const byDomain = new Map<string, Site>()
   const memory = openMemory(secured)
+  /** What was found last: each request asks twice, and the next one is likely to be for the same app. */
+  let last: { readonly hostname: string; readonly site: Site | undefined } | undefined
 
   const forget = (app: string) => {
     const site = byApp.get(app)
     if (!site) return
     byApp.delete(app)
+    last = undefined
     for (const domain of Object.keys(site.route.domains)) {
       if (byDomain.get(domain) === site) byDomain.delete(domain)
     }
   }
   const point = (route: Route) => {
     forget(route.app)
+    last = undefined
     const site = siteOf(route, memory)
     byApp.set(route.app, site)
     for (const domain of Object.keys(route.domains)) byDomain.set(domain, site)
@@ -38,12 +42,18 @@ export function openTable(routes: readonly Route[] = [], secured?: Secured): Tab
   const sync = (all: readonly Route[]) => {
     byApp.clear()
     byDomain.clear()
+    last = undefined
     for (const route of all) point(route)
   }
   sync(routes)
   return {
     routes: () => [...byApp.values()].map(site => site.route),
-    find: hostname => findByHostname(byDomain, hostname),
+    find(hostname) {
+      if (last === undefined || last.hostname !== hostname) {
+        last = { hostname, site: findByHostname(byDomain, hostname) }
+      }
+      return last.site
+    },
     sync,
     point,
     forget,

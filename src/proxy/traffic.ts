@@ -48,7 +48,7 @@ export const nameOf = ({ host, port, name }: Upstream & { readonly name?: string
   name ?? `${host}:${port}`
 
 export function openTraffic(): Traffic {
-  /** Lists, not sets: those would be made anew again and again, with so much put in and taken out. */
+  /** Lists, not sets: those would be made anew again and again, with so much put in and taken out. An empty one stays until its upstream is drained. */
   const flights = new Map<string, Flight[]>()
   const watchers = new Set<() => void>()
   let requests = 0
@@ -86,7 +86,6 @@ export function openTraffic(): Traffic {
       return () => {
         if (flight.at === -1) return
         land(flight, here)
-        if (here.length === 0 && flights.get(name) === here) flights.delete(name)
         if (watchers.size > 0) for (const look of watchers) look()
       }
     },
@@ -102,6 +101,7 @@ export function openTraffic(): Traffic {
         drainKinds(['request'], timeoutMs),
         drainKinds(['websocket', 'tunnel'], websocketMs),
       ])
+      for (const name of names) if (flights.get(name)?.length === 0) flights.delete(name)
       return counts[0] + counts[1]
     },
     async part(timeoutMs) {

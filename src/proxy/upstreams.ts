@@ -1,6 +1,7 @@
 import type { Route, Upstream } from '../types.ts'
 import { type Carry, openCarry } from './carry.ts'
 import { openCarry2 } from './carry2.ts'
+import { openSweeper } from './sweeper.ts'
 import { nameOf } from './traffic.ts'
 
 /** The kept connections of this worker, by upstream. */
@@ -15,12 +16,13 @@ export interface Upstreams {
 export function openUpstreams(): Upstreams {
   const open = { http: new Map<string, Carry>(), grpc: new Map<string, Carry>() }
   const all = [open.http, open.grpc]
+  const sweeper = openSweeper()
   return {
     to(upstream, protocol = 'http') {
       const name = nameOf(upstream)
       const known = open[protocol].get(name)
       if (known) return known
-      const carry = protocol === 'grpc' ? openCarry2(upstream) : openCarry(upstream)
+      const carry = protocol === 'grpc' ? openCarry2(upstream) : openCarry(upstream, sweeper)
       open[protocol].set(name, carry)
       return carry
     },

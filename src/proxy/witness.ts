@@ -26,20 +26,22 @@ export interface WitnessOptions {
 const writeMs = 1_000
 
 export function openWitness({ folder, log, send }: WitnessOptions): Witness {
-  let wrote: Record<string, number> = {}
+  const wrote = new Map<string, number>()
   let dropped = 0
 
-  const take = (): Report => {
-    const report = { wrote, dropped: journal.dropped() - dropped, ...books.take() }
-    wrote = {}
+  const take = (most: number) => {
+    const files = [...wrote.entries().take(most)]
+    for (const [path] of files) wrote.delete(path)
+    const { more, ...told } = books.take(most)
+    const report = { wrote: Object.fromEntries(files), dropped: journal.dropped() - dropped, ...told }
     dropped = journal.dropped()
-    return report
+    return { report, more: more || wrote.size > 0 }
   }
   const reporter = openReporter(take, send)
   const journal = openJournal({
     ...{ folder, log },
     wrote(path, bytes) {
-      wrote[path] = (wrote[path] ?? 0) + bytes
+      wrote.set(path, (wrote.get(path) ?? 0) + bytes)
       reporter.changed()
     },
   })

@@ -193,6 +193,20 @@ t.test('an app that is silent is a 504, and is asked no more', async t => {
   await left.promise
 })
 
+t.test('a kept connection that nobody uses is closed before the app would close it', async t => {
+  const closed = Promise.withResolvers<number>()
+  let asked = 0
+  const app = await backend(t, (_req, res) => {
+    asked = performance.now()
+    res.end('hello')
+  })
+  app.server.on('connection', socket => socket.once('close', () => closed.resolve(performance.now() - asked)))
+  const { ask } = await stage(t, [routeTo(app)])
+  t.match(await ask('/'), { status: 200 })
+  const ms = await closed.promise
+  t.ok(ms > 1_000 && ms < 2_000, `${ms} ms`)
+})
+
 t.test('a kept connection that the app has just closed costs no request', async t => {
   let served = 0
   const app = await bareBackend(t, (socket, said) => {

@@ -58,6 +58,23 @@ t.test('a hostname finds its own domain first, then the longest wildcard', async
   for (const odd of ['__proto__', 'constructor', 'tostring']) t.equal(table.find(odd), undefined)
 })
 
+t.test('what was found last is not found any more once it leads elsewhere', t => {
+  const table = openTable([routeOf('shop', ['shop.test'], [upstream])])
+  const found = () => [table.find('shop.test')?.route.app, table.find('shop.test')?.route.app]
+  t.same(found(), ['shop', 'shop'])
+  table.point(routeOf('shop', ['other.test'], [upstream]))
+  t.same(found(), [undefined, undefined])
+  table.point(routeOf('wide', ['*.test'], [upstream]))
+  t.same(found(), ['wide', 'wide'])
+  table.point(routeOf('new', ['shop.test'], [upstream]))
+  t.same(found(), ['new', 'new'])
+  table.forget('new')
+  t.same(found(), ['wide', 'wide'])
+  table.sync([])
+  t.same(found(), [undefined, undefined])
+  t.end()
+})
+
 t.test('pointing replaces an app’s route, forgetting takes it away', async t => {
   const table = openTable([routeOf('shop', ['old.test'], [upstream])])
   table.point(routeOf('shop', ['new.test'], []))
