@@ -4,11 +4,12 @@ import { faultOf } from './fault.ts'
 import { BadMessage } from './field-lines.ts'
 import { openQuick, type Quick } from './quick.ts'
 import type { Reader } from './reader.ts'
-import { Reply, type ReplyListener } from './reply.ts'
+import type { Reply, ReplyListener } from './reply.ts'
 
 /** A request that a connection carries. */
 export interface Exchange extends ReplyListener {
-  readonly method: string
+  /** Reads its answer. */
+  readonly reply: Reply
   /** Before bytes are taken, and after. True: some of them still wait for the client, in the memory that they came in. */
   onArrival(): void
   onPassed(): boolean
@@ -33,7 +34,6 @@ export class Connection {
   private readonly owner: Owner
   private readonly quick: Quick
   private exchange: Exchange | undefined
-  private reply: Reply | undefined
   private served = 0
   private touched = false
   private sound = true
@@ -63,7 +63,6 @@ export class Connection {
   carry(exchange: Exchange) {
     this.exchange = exchange
     this.touched = false
-    this.reply = new Reply(exchange.method, exchange)
   }
 
   write(head: string) {
@@ -72,7 +71,7 @@ export class Connection {
 
   /** The exchange is over. */
   release({ keep }: { keep: boolean }) {
-    const { reply } = this
+    const reply = this.exchange?.reply
     this.exchange = undefined
     this.deadline = Number.POSITIVE_INFINITY
     this.served++
@@ -97,16 +96,16 @@ export class Connection {
   }
 
   private hear(chunk: Buffer): boolean {
-    const { reply, exchange } = this
+    const { exchange } = this
     // Nobody has asked: whatever it is, it must not be taken for the answer to the next request.
-    if (!reply || !exchange) {
+    if (exchange === undefined) {
       this.close()
       return false
     }
     this.touched = true
     exchange.onArrival()
     try {
-      if (reply.take(chunk) !== undefined) this.sound = false
+      if (exchange.reply.take(chunk) !== undefined) this.sound = false
     } catch (error) {
       this.sound = false
       if (!(error instanceof BadMessage)) throw error
@@ -120,10 +119,10 @@ export class Connection {
 
   private ended(why: string) {
     this.sound = false
-    const { reply, exchange } = this
-    if (!exchange || !reply) return
+    const { exchange } = this
+    if (exchange === undefined) return
     // What ends with its connection has to end in order: a reset may come in the middle.
-    if (!this.reset && reply.end()) return
+    if (!this.reset && exchange.reply.end()) return
     exchange.onBroken(why, this.served > 0 && !this.touched)
   }
 }

@@ -6,13 +6,13 @@ import { isCodable } from './compress.ts'
 import type { Connection, Exchange } from './connection.ts'
 import { blame } from './fault.ts'
 import { answerFields, trailerFields } from './fields.ts'
-import type { ReplyHead } from './reply.ts'
+import { Reply, type ReplyHead } from './reply.ts'
 import { type Sending, sendBody } from './send.ts'
 import type { Visitor } from './visitor.ts'
 
 /** One request on one connection: what it says, and its answer passed to the client at the client's pace. */
 export class Answer implements Exchange {
-  readonly method: string
+  readonly reply: Reply
   private readonly to: Carrying
   /** The one who is answered: once the head is known perhaps one whose answers become smaller. */
   private visitor: Visitor
@@ -36,7 +36,7 @@ export class Answer implements Exchange {
     this.visitor = to.visitor
     this.connection = connection
     const { visitor, asked, trip, limits } = to
-    this.method = visitor.method
+    this.reply = new Reply(visitor.method, this)
     trip.carrier = this
     visitor.onClose(() => this.left())
     connection.write(headOf(visitor, asked))
