@@ -7,11 +7,12 @@ RUN case $(uname -m) in aarch64) arch=arm64 ;; *) arch=x64 ;; esac \
  && rm -f /fetched/lib/node_modules/npm/npmrc \
  && ln -s "node_modules/node-linux-$arch" /fetched/lib/node
 
+# In the very words of python.Dockerfile: the two share this layer.
 FROM davit/stack-base
 RUN apt-get update \
  && apt-get install -y --no-install-recommends gcc g++ make pkg-config python3 libatomic1 git curl media-types \
- && rm -rf /var/lib/apt/lists/* \
- && install -d -o app -g app /var/cache/npm
+ && rm -rf /var/lib/apt/lists/*
+RUN install -d -o app -g app /var/cache/npm
 COPY --from=fetch /fetched/ /usr/local/
 RUN printf '%s\n' '#!/bin/sh' \
       '# use-node NPM VERSION…: the first of these versions that the registry has, with an npm that suits it.' \
