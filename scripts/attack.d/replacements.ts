@@ -8,12 +8,17 @@ export interface Fates {
   readonly kept: number
   /** What became of the others, in words, and of how many. */
   readonly lost: ReadonlyMap<string, number>
+  /** Lost too, but not by the proxy: this process was so busy that it asked long after it had connected. */
+  readonly tardy: number
   readonly slowestMs: number
   /** Per second, as it came about. */
   readonly rate: number
 }
 
 const turnMs = 10
+
+/** A connection that says nothing for so long may be let go by a worker that ends, which waits 2 s. */
+const promptMs = 1_500
 
 /** For what is under way when nothing more is asked; those that wait for a connection have no clock of their own. */
 const patienceMs = 60_000
@@ -31,11 +36,12 @@ export function askAllTheTime(port: number, { perSecond, fresh: always }: Asking
   const asking = new Set<Promise<void>>()
   const seen = new WeakSet<Socket>()
   const began = performance.now()
-  const counts = { answered: 0, kept: 0, asked: 0, slowestMs: 0 }
+  const counts = { answered: 0, kept: 0, asked: 0, tardy: 0, slowestMs: 0 }
 
   const one = async (fresh: boolean) => {
     const since = performance.now()
     const fate = await ask(port, fresh ? undefined : agent, seen)
+    if (fate.why !== undefined && fate.tardy) return void counts.tardy++
     if (fate.why !== undefined) return void lost.set(fate.why, (lost.get(fate.why) ?? 0) + 1)
     counts.answered++
     if (fate.reused) counts.kept++
@@ -58,13 +64,15 @@ export function askAllTheTime(port: number, { perSecond, fresh: always }: Asking
       await Promise.race([Promise.all(asking), pause(patienceMs, undefined, { ref: false })])
       if (asking.size > 0) lost.set('no answer', asking.size)
       agent.destroy()
-      return { answered: counts.answered, kept: counts.kept, lost, slowestMs: counts.slowestMs, rate }
+      const { answered, kept, tardy, slowestMs } = counts
+      return { answered, kept, lost, tardy, slowestMs, rate }
     },
   }
 }
 
 interface Fate {
   readonly reused: boolean
+  readonly tardy: boolean
   readonly why?: string
 }
 
@@ -79,10 +87,16 @@ function ask(port: number, agent: http.Agent | undefined, seen: WeakSet<Socket>)
       },
     )
     let reused = false
-    const tell = (why: string | undefined) => resolve({ reused, ...(why === undefined ? {} : { why }) })
+    let tardy = false
+    const tell = (why: string | undefined) =>
+      resolve({ reused, tardy, ...(why === undefined ? {} : { why }) })
     req.on('socket', socket => {
       reused = seen.has(socket)
       seen.add(socket)
+      const since = performance.now()
+      socket.once('connect', () => {
+        tardy = performance.now() - since > promptMs
+      })
     })
     req.on('timeout', () => req.destroy(Object.assign(new Error('late'), { code: 'late' })))
     req.on('error', (error: NodeJS.ErrnoException) => tell(error.code ?? error.message))

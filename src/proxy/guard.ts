@@ -9,6 +9,10 @@ import type { Flow, Visitor } from './visitor.ts'
 export interface Guard {
   /** False: this address has as many connections as it may, or the worker as many as it can. */
   admits(socket: Socket): boolean
+  /** It has said what it came for. */
+  asks(socket: Socket): void
+  /** Settles when every connection has, or has had its time for that. */
+  heard(): Promise<void>
   /** Watches a request's body and its answer until both are through. */
   watch(visitor: Visitor, limits: Limits): void
   /** Connections that are open. */
@@ -27,11 +31,15 @@ interface Counts {
   readonly limits: Limits
 }
 
+/** For a connection's first request: its handshakes take a client some time, and a busy one more. */
+const newMs = 2_000
 const sweepMs = 1_000
 const lookMs = 50
 
 export function openGuard(limits: Limits, isTrusted: (address: string) => boolean = () => false): Guard {
   const byAddress = new Map<string, number>()
+  /** By address and port: since when they are there, and have not asked for anything. */
+  const newcomers = new Map<string, number>()
   const watched = new Map<Visitor, Counts>()
   let connections = 0
 
@@ -55,13 +63,24 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
       if (count >= limits.perAddress && !isTrusted(address)) return false
       connections++
       byAddress.set(group, count + 1)
+      const end = endOf(socket)
+      newcomers.set(end, performance.now())
       socket.once('close', () => {
         connections--
+        newcomers.delete(end)
         const left = byAddress.get(group)! - 1
         if (left > 0) byAddress.set(group, left)
         else byAddress.delete(group)
       })
       return true
+    },
+    asks: socket => void newcomers.delete(endOf(socket)),
+    async heard() {
+      const isNew = () => {
+        const since = performance.now() - newMs
+        return [...newcomers.values()].some(came => came > since)
+      }
+      while (isNew()) await pause(lookMs)
     },
     watch(visitor, limits) {
       if (watched.has(visitor)) return
@@ -75,6 +94,11 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
     },
     stop: () => clearInterval(timer),
   }
+}
+
+/** The same for a connection and for what speaks TLS on it. */
+function endOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
 }
 
 /** What the kernel has taken is written; the rest waits for the client. */

@@ -31,6 +31,7 @@ export function passing(passage: Passage, all: PassingParts): Server {
   return net.createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, near => {
     near.on('error', () => near.destroy())
     if (!parts.guard.admits(near)) return void near.destroy()
+    parts.guard.asks(near)
     origins.take(near, () => {
       pass(near, passage, all).catch(error => {
         parts.report(error)

@@ -43,6 +43,7 @@ export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): S
       if (socket.destroyed) return
       const session = openSession(socket, { ...shared, parts, scheme, peer: peerOf(socket), sweepMs })
       sessions.add(session)
+      parts.guard.asks(socket)
       socket.once('close', () => closed(session))
       timer ??= setInterval(sweep, sweepMs).unref()
     },

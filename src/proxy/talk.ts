@@ -98,7 +98,7 @@ export class Talk implements RequestListener {
     const { parts, lead } = this.house
     const visitor = new Visitor1(head, this)
     this.visitor = visitor
-    this.served++
+    if (this.served++ === 0) parts.guard.asks(this.socket)
     this.arrived = 0
     this.watch.begin(parts.limits.streamIdleMs)
     if (this.served >= parts.limits.requestsPerConnection || parts.leaving()) visitor.last = true

@@ -185,7 +185,7 @@ function work() {
     if (leaving) return hurry.resolve()
     leaving = true
     if (serving) {
-      const { plain, secure, http2, limits } = serving
+      const { plain, secure, http2, limits, guard } = serving
       // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
       for (const server of [plain, secure?.server]) if (server) net.Server.prototype.close.call(server)
       serving.ports.close()
@@ -193,7 +193,7 @@ function work() {
       await pause(lingerMs)
       const over = unhurried
         ? letGo(serving)
-        : Promise.all([traffic.quiet(limits.stopMs), traffic.part(partMs), ended])
+        : Promise.all([guard.heard().then(() => traffic.quiet(limits.stopMs)), traffic.part(partMs), ended])
       await Promise.race([over, pause(unhurried ? limits.retireMs : limits.stopMs), hurry.promise])
     }
     await witness.close()

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import tls from 'node:tls'
 
 import { t } from 'tap'
 
@@ -31,14 +32,20 @@ async function opened(t: Parameters<typeof running>[0] & Parameters<typeof backe
   return { app, ports, proxy, control }
 }
 
-t.test('the proxy is replaced, worker after worker: no port refuses or resets a connection', async t => {
-  const { app, ports, control } = await opened(t, 2)
-  const clients = Object.values(ports).map(port => askAllTheTime(port, { perSecond: 50, fresh: true }))
+t.test('workers are replaced and the proxy too: no port refuses or resets a connection', async t => {
+  const { app, ports, proxy, control } = await opened(t, 2)
+  const all = [...Object.values(ports), proxy.port]
+  const clients = all.map(port => askAllTheTime(port, { perSecond: 30, fresh: true }))
   const answered = async (more: number) => {
     const until = clients.map(each => each.answered() + more)
     while (clients.some((each, at) => each.answered() < until[at]!)) await pause(10)
   }
   await answered(20)
+  for (const victim of await proxy.workers()) {
+    process.kill(victim, 'SIGTERM')
+    while ((await proxy.workers()).includes(victim)) await pause(10)
+    await answered(20)
+  }
   for (let n = 0; n < 2; n++) {
     await control.upgrade()
     await answered(50)
@@ -62,6 +69,25 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     for (const each of waiting) t.match(await each.hears(/ok/), /200 OK.*ok/s)
   })
 }
+
+t.test('whoever has connected and not asked yet is answered by the worker that ends', async t => {
+  const { ports, proxy } = await opened(t, 1)
+  const all = [...Object.values(ports), proxy.port]
+  const clients = [...all, proxy.httpsPort].map(port => dial(port))
+  for (const { socket } of clients) await once(socket, 'connect')
+  // A worker takes connections one after the other.
+  for (const port of all) t.match(await ask(port, '/'), { body: 'ok' })
+  const secure = clients.pop()!.socket
+  const [worker] = await proxy.workers()
+  process.kill(worker!, 'SIGTERM')
+  await pause(800)
+  const question = 'GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'
+  for (const { socket } of clients) socket.write(question)
+  for (const each of clients) t.match(await each.hears(/ok/), /200 OK.*ok/s)
+  const shaken = tls.connect({ socket: secure, rejectUnauthorized: false })
+  await once(shaken, 'secureConnect')
+  shaken.destroy()
+})
 
 t.test('a port that another program has is told, and opened as soon as that lets go', async t => {
   const app = await backend(t, (_req, res) => res.end('ours'))
