@@ -45,7 +45,9 @@ export function attackRoutes({ seed, apps, pairs, signal }: RoutesAttack): Route
     // Of two hosts that of the target counts; the other has to be one.
     const field = asked.absolute ? host(model, random, { inUrl: false }) : { written, meant }
     const line = asked.written(written)
-    const broken = asked.absolute && (field.meant === undefined || !/^[^/?#\s]+$/.test(written))
+    // A fragment is in no target.
+    const broken =
+      line.includes('#') || (asked.absolute && (field.meant === undefined || !/^[^/?#\s]+$/.test(written)))
     const expected = broken ? 'refused' : plainFate({ hostname: meant, path }, model.find)
     const found = fateOf(table, field.written, line)
     counts[kindOf(expected)]++
