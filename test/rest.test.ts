@@ -8,7 +8,7 @@ import { giveBackAtRest } from '../src/rest.ts'
 const mb = 1024 * 1024
 
 t.test('a process at rest gives back what its busiest moment took', { timeout: 30_000 }, async t => {
-  const rest = giveBackAtRest({ everyMs: 100, worthBytes: 16 * mb })
+  const rest = giveBackAtRest({ everyMs: 100, worthBytes: 16 * mb, share: 1 })
   t.teardown(rest.stop)
   const before = process.memoryUsage.rss()
   take(150 * mb)
@@ -21,7 +21,7 @@ t.test(
   { timeout: 30_000 },
   async t => {
     const collections = watched(t)
-    const rest = giveBackAtRest({ everyMs: 20, worthBytes: mb })
+    const rest = giveBackAtRest({ everyMs: 20, worthBytes: mb, share: 1 })
     t.teardown(rest.stop)
     for (const until = Date.now() + 500; Date.now() < until; await next()) take(mb)
     t.equal(collections(), 0)
@@ -32,6 +32,20 @@ t.test(
     t.ok(collections() <= after + 1)
   },
 )
+
+t.test('it takes a small share of the time, however much there is to give back', async t => {
+  const collections = watched(t)
+  for (const share of [1, 0.001]) {
+    const before = collections()
+    const rest = giveBackAtRest({ everyMs: 10, worthBytes: -mb, share })
+    while (collections() === before) await pause(50)
+    const first = collections()
+    await pause(500)
+    rest.stop()
+    if (share === 1) t.ok(collections() > first + 2)
+    else t.equal(collections(), first)
+  }
+})
 
 /** Leaves garbage that lived long enough to be old when it died. */
 function take(bytes: number): void {
