@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import type { Choice, Coding } from './codings.ts'
 import { isCompressible } from './content-type.ts'
 import { valuesOf } from './fields.ts'
+import { isLike, likesOf, lowered } from './likes.ts'
 import type { BeginOptions, Visitor } from './visitor.ts'
 
 /** Smaller answers are not worth the work. */
@@ -119,6 +120,10 @@ export class Compressing implements Visitor {
     return false
   }
 
+  get plainest(): Visitor {
+    return this.coded ? this : this.to
+  }
+
   settle() {
     this.to.settle?.()
   }
@@ -166,6 +171,11 @@ function acceptedBy({ fields }: Visitor): string {
   return valuesOf(fields, 'accept-encoding').join(',')
 }
 
+/** Who an answer that has begun is given to: where nothing is made smaller, whoever would have done it stands aside. */
+export function behind(visitor: Visitor): Visitor {
+  return visitor instanceof Compressing ? visitor.plainest : visitor
+}
+
 /** Whether it may become smaller; most answers are passed on without more ado. */
 export function isCodable(status: number, fields: readonly string[], length?: number): boolean {
   if (length !== undefined && length < leastBytes) return false
@@ -180,9 +190,8 @@ function lengthToCode(status: number, fields: readonly string[]): number | undef
   let compressible = false
   for (let at = 0; at < fields.length; at += 2) {
     const name = fields[at]!
-    // Only names of these lengths are of interest: most are passed over without being lowered.
-    if (name.length < 6 || name.length > 16) continue
-    switch (name.toLowerCase()) {
+    if (!isLike(telling, name)) continue
+    switch (lowered(name)) {
       case 'content-length':
         length = Number(fields[at + 1])
         if (length < leastBytes) return 'not'
@@ -205,9 +214,15 @@ function lengthToCode(status: number, fields: readonly string[]): number | undef
   return compressible ? length : 'not'
 }
 
+/** What says whether an answer may become smaller. */
+const telling = likesOf([
+  ...['content-length', 'content-type', 'content-encoding', 'content-range', 'cache-control'],
+  ...['content-digest', 'content-md5', 'repr-digest', 'digest'],
+])
+
 function isText(type: string): boolean {
-  const [bare = ''] = type.split(';', 1)
-  const name = bare.trim().toLowerCase()
+  const end = type.indexOf(';')
+  const name = (end === -1 ? type : type.slice(0, end)).trim().toLowerCase()
   return name !== 'text/event-stream' && isCompressible(name)
 }
 
@@ -227,7 +242,7 @@ function codedFields(fields: readonly string[], coding: Coding): string[] {
 /** Caches keep an answer for those who take the same encodings. */
 function varied(fields: readonly string[]): string[] {
   const all = [...fields]
-  const at = all.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'vary')
+  const at = all.findIndex((name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'vary')
   if (at === -1) all.push('Vary', 'Accept-Encoding')
   else if (!valuesOf(fields, 'vary').some(value => /(^|,)\s*(\*|accept-encoding)\s*(,|$)/i.test(value)))
     all[at + 1] += ', Accept-Encoding'

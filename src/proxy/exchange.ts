@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 
 import type { Asked } from './asked.ts'
 import type { Carrying, Outcome } from './carry.ts'
-import { isCodable } from './compress.ts'
+import { behind, isCodable } from './compress.ts'
 import type { Connection, Exchange } from './connection.ts'
 import { blame } from './fault.ts'
 import { answerFields, trailerFields } from './fields.ts'
@@ -79,8 +79,8 @@ export class Answer implements Exchange {
     try {
       const all = dress ? dress(status, fields, asked) : fields
       const visitor = compress && isCodable(status, all, length) ? compress(this.visitor) : this.visitor
-      this.visitor = visitor
       visitor.begin(status, reason, all, { clean: dress === undefined })
+      this.visitor = behind(visitor)
     } catch {
       blame(trip, 'gave an answer that cannot be passed on')
       return this.giveUp('unreachable')

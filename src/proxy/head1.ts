@@ -1,5 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 
+import { lowered } from './likes.ts'
+
 /** How the end of an answer's body is told (RFC 9112 6.3); `close`: by that of the connection. */
 export type Framing = 'none' | 'counted' | 'chunked' | 'close'
 
@@ -42,7 +44,7 @@ export function answerHead(saying: Saying): Head1 {
     // Only names of these lengths are of interest: most are passed over without being lowered.
     switch (name.length) {
       case 4:
-        dated ||= name.toLowerCase() === 'date'
+        dated ||= lowered(name) === 'date'
         break
       case 7:
         if (name.toLowerCase() !== 'trailer') break
@@ -53,7 +55,7 @@ export function answerHead(saying: Saying): Head1 {
         if (ofConnection.has(name.toLowerCase())) continue
         break
       case 14:
-        if (name.toLowerCase() !== 'content-length') break
+        if (lowered(name) !== 'content-length') break
         // A length of what may not be there (RFC 9110 8.6).
         if (status === 204) continue
         if (length !== undefined || !/^\d{1,15}$/.test(value)) throw new Error('more or less than one length')

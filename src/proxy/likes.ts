@@ -23,6 +23,10 @@ export function lowered(name: string): string {
       return 'connection'
     case 'Content-Length':
       return 'content-length'
+    case 'Content-Type':
+      return 'content-type'
+    case 'Date':
+      return 'date'
   }
   return name.toLowerCase()
 }
