@@ -66,7 +66,7 @@ export class Connection {
   }
 
   write(head: string) {
-    if (this.quick(head) === 'not') this.socket.write(head, 'latin1')
+    if (this.quick.write(head) === 'not') this.socket.write(head, 'latin1')
   }
 
   /** The exchange is over. */

@@ -196,7 +196,7 @@ export class Talk implements RequestListener {
     const { visitor, socket } = this
     if (this.state === 'pass' || this.state === 'gone' || (this.state === 'join' && !visitor?.begun)) return
     if (this.state !== 'linger' && visitor !== undefined && !visitor.closed) {
-      if (this.watch.isStill(socket, now)) socket.destroy()
+      if (this.watch.isStill(this.wire, now)) socket.destroy()
       return
     }
     if (now < this.watch.deadline) return

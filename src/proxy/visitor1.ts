@@ -68,7 +68,7 @@ export class Visitor1 implements Visitor {
     return this.talk.peer
   }
   get flow() {
-    return this.socket
+    return this.talk.wire
   }
   get body(): Body {
     if (this.incoming === undefined) {
@@ -121,7 +121,7 @@ export class Visitor1 implements Visitor {
   }
 
   endWhole(body: Buffer): boolean {
-    const { socket, head, talk } = this
+    const { head, talk } = this
     if (this.closed) return false
     if (this.framing !== 'counted' || this.outgoing !== undefined || body.length !== this.left) {
       this.out.end(Buffer.from(body))
@@ -131,17 +131,11 @@ export class Visitor1 implements Visitor {
     this.head = ''
     if (body.length <= smallMost) {
       // As text it goes out with the head, in one write to the kernel.
-      const text = head + body.toString('latin1')
-      const written = talk.wire.quick(text, talk.onSent)
-      if (written === 'not') socket.write(text, 'latin1', talk.onSent)
-      this.sent = written === 'taken'
+      this.sent = talk.wire.write(head + body.toString('latin1'), talk.onSent)
       return false
     }
-    socket.cork()
-    socket.write(head, 'latin1')
-    socket.write(body, talk.onSent)
-    socket.uncork()
-    return socket.writableLength > 0
+    this.sent = talk.wire.write(head, talk.onSent, body)
+    return !this.sent && talk.wire.writableLength > 0
   }
 
   settle() {

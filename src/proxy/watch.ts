@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Flow } from './visitor.ts'
 
 /** For what a client still sends when its request has been answered before its end. */
 export const wasteMs = 30_000
@@ -26,7 +26,7 @@ export class Watch {
   }
 
   /** Whether no byte has gone in or out for longer than there is patience. */
-  isStill({ bytesRead, bytesWritten, writableLength }: Socket, now: number): boolean {
+  isStill({ bytesRead, bytesWritten, writableLength }: Flow, now: number): boolean {
     const moved = bytesRead + bytesWritten - writableLength
     if (moved === this.moved && this.since !== 0) return now - this.since >= this.patience
     this.moved = moved

@@ -1,17 +1,18 @@
 import type { Socket } from 'node:net'
 
 import { type Lent, listen } from './listen.ts'
-import { openQuick, type Quick } from './quick.ts'
+import { notQuick, openQuick, type Quick } from './quick.ts'
 import { openReader, type Reader } from './reader.ts'
+import type { Flow } from './visitor.ts'
 import { type Peer, peerOf } from './visitor.ts'
 
 /** Bytes that are held before their turn; with more, no more is read. */
 const heldMost = 64 * 1024
 
 /** The bytes of a client's connection: heard in memory that costs nothing, and held back where nobody can take them. */
-export class Wire {
+export class Wire implements Flow {
   readonly socket: Socket
-  readonly quick: Quick
+  private readonly quick: Quick
   private readonly hear: (bytes: Buffer, lent: Lent) => boolean
   private known: Peer | undefined
   private deaf: (() => void) | undefined
@@ -25,7 +26,7 @@ export class Wire {
   constructor(socket: Socket, hear: (bytes: Buffer, lent: Lent) => boolean) {
     this.socket = socket
     this.hear = hear
-    this.quick = 'encrypted' in socket ? () => 'not' : openQuick(socket)
+    this.quick = 'encrypted' in socket ? notQuick : openQuick(socket)
     socket.on('error', () => socket.destroy())
   }
 
@@ -39,6 +40,32 @@ export class Wire {
   get peer(): Peer {
     this.known ??= peerOf(this.socket)
     return this.known
+  }
+
+  get bytesRead(): number {
+    return this.socket.bytesRead
+  }
+  get bytesWritten(): number {
+    return this.socket.bytesWritten
+  }
+  /** What waits, whether the socket's stream knows of it or not. */
+  get writableLength(): number {
+    return this.socket.writableLength + this.quick.waiting
+  }
+
+  /** Text, and bytes behind it where there are some. True: the kernel has it all; else `late` is called when it does. */
+  write(text: string, late: (error?: Error | null) => void, bytes?: Buffer): boolean {
+    const { socket } = this
+    const written = this.quick.write(text, late, bytes)
+    if (written !== 'not') return written === 'taken'
+    if (bytes === undefined) socket.write(text, 'latin1', late)
+    else {
+      socket.cork()
+      socket.write(text, 'latin1')
+      socket.write(bytes, late)
+      socket.uncork()
+    }
+    return false
   }
 
   get wide(): boolean {

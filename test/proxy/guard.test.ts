@@ -58,6 +58,19 @@ t.test('a client that takes its answer too slowly is let go', async t => {
   client.socket.destroy()
 })
 
+t.test('so is one that leaves small answers lying, each of which came in one piece', async t => {
+  const app = await backend(t, (_req, res) => res.end(Buffer.alloc(60_000)))
+  const { port, parts, trips } = await stage(t, [routeTo(app)], { patienceMs: 1000 })
+  const client = dial(port)
+  client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n'.repeat(1000))
+  await once(client.socket, 'data')
+  client.socket.pause()
+  await parts.guard.empty(20_000)
+  t.equal(parts.guard.open(), 0)
+  t.ok(trips.length < 900, `${trips.length} answers were taken`)
+  client.socket.destroy()
+})
+
 t.test('one address has so many connections and no more, and others are let in', async t => {
   const app = await backend(t, (_req, res) => res.end('ok'))
   const { port, ask } = await stage(t, [routeTo(app)], { perAddress: 3 })

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import http, { type IncomingMessage } from 'node:http'
+import net from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 
 import { t } from 'tap'
@@ -66,4 +67,37 @@ t.test('answers arrive as they were, though their clients begin to read late', a
   }
   const taken = await Promise.all(Array.from({ length: 14 }, (_, answer) => take(answer)))
   t.strictSame(taken, Array(14).fill(true))
+})
+
+t.test('what a client leaves lying stays as it was, whatever others are told meanwhile', async t => {
+  const [length, many] = [100_000, 200]
+  let asked = -1
+  const app = await backend(t, (req, res) => {
+    const answer = Number(req.url!.slice(1))
+    if (answer < many) asked = answer
+    res.end(bodyOf(answer % 16, length))
+  })
+  const { port, ask } = await stage(t, [routeTo(app)])
+  const client = net.connect(port, '127.0.0.1').pause()
+  for (let answer = 0; answer < many; answer++) {
+    const last = answer === many - 1 ? 'Connection: close\r\n' : ''
+    client.write(`GET /${answer} HTTP/1.1\r\nHost: shop.test\r\n${last}\r\n`)
+  }
+  // Until the client's connection is full, and then some more, over the same connection to the app.
+  let [before, still] = [-1, 0]
+  while (still < 20) {
+    const { body } = await ask(`/${many}`)
+    t.ok(Buffer.from(body, 'latin1').equals(bodyOf(many % 16, length)))
+    still = asked === before ? still + 1 : 0
+    before = asked
+  }
+  t.ok(asked > 0 && asked < many - 1, `${asked} of ${many} were asked for`)
+  const heard = Buffer.concat(await client.toArray())
+  let at = 0
+  for (let answer = 0; answer < many; answer++) {
+    const body = heard.indexOf('\r\n\r\n', at) + 4
+    at = body + length
+    if (!heard.subarray(body, at).equals(bodyOf(answer % 16, length))) t.fail(`answer ${answer} is spoilt`)
+  }
+  t.equal(at, heard.length)
 })
