@@ -120,15 +120,15 @@ t.test('an unknown name takes as long as a wrong password', async t => {
   const auth = { realm: 'x', users: { ann: hashOf('right', 14) } }
   const { ask } = await stage(t, [{ ...routeTo(app), auth }])
   const times = { ann: [] as number[], eve: [] as number[] }
-  for (let n = 0; n < 4; n++) {
+  const best = (all: number[]) => Math.min(...all)
+  // A check takes tens of milliseconds, everything else a few. Where the machine has other work, the best of a few tells little.
+  for (let n = 0; n < 4 || (n < 20 && best(times.eve) <= best(times.ann) / 2); n++) {
     for (const name of ['ann', 'eve'] as const) {
       const began = performance.now()
       await ask('/', as(name, `wrong ${n}`))
       times[name].push(performance.now() - began)
     }
   }
-  const best = (all: number[]) => Math.min(...all)
-  // A check takes tens of milliseconds, everything else a few.
   t.ok(best(times.eve) > best(times.ann) / 2, `${best(times.eve)} ms against ${best(times.ann)} ms`)
 })
 
