@@ -35,15 +35,18 @@ t.test(
 
 t.test('it takes a small share of the time, however much there is to give back', async t => {
   const collections = watched(t)
+  // V8 looks again at what is left, seven times at most.
+  const most = 7
   for (const share of [1, 0.001]) {
     const before = collections()
     const rest = giveBackAtRest({ everyMs: 10, worthBytes: -mb, share })
-    while (collections() === before) await pause(50)
-    const first = collections()
-    await pause(500)
+    t.teardown(rest.stop)
+    while (collections() <= before + (share === 1 ? most : 0)) await pause(20)
+    await pause(share === 1 ? 0 : 500)
     rest.stop()
-    if (share === 1) t.ok(collections() > first + 2)
-    else t.equal(collections(), first)
+    if (share < 1) t.ok(collections() <= before + most)
+    // One that has begun comes to its end.
+    await pause(100)
   }
 })
 
