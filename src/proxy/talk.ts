@@ -233,7 +233,7 @@ export class Talk implements RequestListener {
     // In the middle of a body; TLS has an end of its own, which nobody says who listens on.
     if (!visitor.received || this.scheme === 'https') return socket.destroy()
     if (!this.wire.holds) visitor.last = true
-    this.watch.patience = Math.min(this.watch.patience, this.house.parts.limits.endedMs)
+    this.watch.listens(this.house.parts.limits.endedMs)
   }
 
   private leave() {

@@ -11,6 +11,8 @@ export class Watch {
   deadline: number
   /** Of nothing moving. */
   patience = 0
+  /** Of nothing being said to a client that says nothing more. */
+  private hush = Number.POSITIVE_INFINITY
   private moved = 0
   /** Since when it has been so; 0: it has not been looked at. */
   private since = 0
@@ -25,10 +27,19 @@ export class Watch {
     this.since = 0
   }
 
+  /** The client has ended its side just now. While bytes wait for it, it is as patient with it as with any other: the kernel takes them by the megabyte. */
+  listens(hush: number) {
+    this.hush = hush
+    this.since = 0
+  }
+
   /** Whether no byte has gone in or out for longer than there is patience. */
   isStill({ bytesRead, bytesWritten, writableLength }: Flow, now: number): boolean {
     const moved = bytesRead + bytesWritten - writableLength
-    if (moved === this.moved && this.since !== 0) return now - this.since >= this.patience
+    if (moved === this.moved && this.since !== 0) {
+      const most = writableLength > 0 ? this.patience : Math.min(this.patience, this.hush)
+      return now - this.since >= most
+    }
     this.moved = moved
     this.since = now
     return false

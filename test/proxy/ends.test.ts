@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import type http from 'node:http'
 import net from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import { t } from 'tap'
 
@@ -107,6 +109,36 @@ t.test('a client that has ended its side and hears nothing is taken to have gone
     const [trip] = await tripped(1)
     t.equal(trip.fault, undefined)
   }
+})
+
+t.test('a client that has ended its side may take a long answer slowly', async t => {
+  const app = await backend(t, (_req, res) => res.end('x'.repeat(20_000_000)))
+  const { port, trips } = await stage(t, [routeTo(app)], { endedMs: 100, headMs: 100 })
+  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.end(`GET / HTTP/1.1\r\n${host}\r\n`)
+  await once(socket, 'readable')
+  // Meanwhile the kernel takes nothing more for it.
+  await pause(500)
+  t.equal(trips.length, 0, 'it is under way')
+  let bytes = 0
+  for await (const chunk of socket) bytes += chunk.length
+  t.ok(bytes > 20_000_000, `${bytes} bytes`)
+})
+
+t.test('a client that ends its side late is listened to from then on', async t => {
+  const asked = Promise.withResolvers<http.ServerResponse>()
+  const app = await backend(t, (_req, res) => asked.resolve(res))
+  const { port } = await stage(t, [routeTo(app)], { endedMs: 1_000, headMs: 100 })
+  const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  client.write(`GET / HTTP/1.1\r\n${host}\r\n`)
+  const answer = await asked.promise
+  await pause(1_200)
+  client.end()
+  await pause(200)
+  answer.end('late')
+  let heard = ''
+  for await (const chunk of client) heard += chunk
+  t.match(heard, /late$/)
 })
 
 t.test('a client that ends its side in the middle of a body has gone', async t => {
