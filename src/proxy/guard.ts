@@ -38,7 +38,7 @@ const lookMs = 50
 
 export function openGuard(limits: Limits, isTrusted: (address: string) => boolean = () => false): Guard {
   const byAddress = new Map<string, number>()
-  /** By address and port: since when they are there, and have not asked for anything. */
+  /** By address and ports, for a client may have one port for two of ours: since when they are there, and have not asked for anything. */
   const newcomers = new Map<string, number>()
   const watched = new Map<Visitor, Counts>()
   let connections = 0
@@ -97,8 +97,8 @@ export function openGuard(limits: Limits, isTrusted: (address: string) => boolea
 }
 
 /** The same for a connection and for what speaks TLS on it. */
-function endOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
+function endOf({ remoteAddress, remotePort, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localPort}`
 }
 
 /** What the kernel has taken is written; the rest waits for the client. */

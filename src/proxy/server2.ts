@@ -22,7 +22,8 @@ export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): S
   const sessions = new Set<Session>()
   const shared = { pages: openPages(), none: noBody(), spent: spent(), date: openDate() }
   let timer: NodeJS.Timeout | undefined
-  let ended: (() => void) | undefined
+  let leaving = false
+  const ended: (() => void)[] = []
 
   const sweep = () => {
     const now = performance.now()
@@ -33,7 +34,7 @@ export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): S
     if (sessions.size > 0) return
     clearInterval(timer)
     timer = undefined
-    ended?.()
+    for (const each of ended.splice(0)) each()
   }
 
   return {
@@ -46,13 +47,13 @@ export function makeServer2(parts: Parts, scheme: 'http' | 'https' = 'https'): S
       parts.guard.asks(socket)
       socket.once('close', () => closed(session))
       timer ??= setInterval(sweep, sweepMs).unref()
+      // It was shaking hands when the others were told.
+      if (leaving) session.leave()
     },
     async end() {
+      leaving = true
       for (const session of sessions) session.leave()
-      if (sessions.size > 0)
-        await new Promise<void>(resolve => {
-          ended = resolve
-        })
+      if (sessions.size > 0) await new Promise<void>(resolve => ended.push(resolve))
     },
   }
 }

@@ -189,11 +189,11 @@ function work() {
       // Accepts no more. The close of node:http would also end connections whose first request is still on its way.
       for (const server of [plain, secure?.server]) if (server) net.Server.prototype.close.call(server)
       serving.ports.close()
-      const ended = Promise.all(http2.map(each => each.end()))
+      const ended = () => Promise.all(http2.map(each => each.end()))
+      void ended()
       await pause(lingerMs)
-      const over = unhurried
-        ? letGo(serving)
-        : Promise.all([guard.heard().then(() => traffic.quiet(limits.stopMs)), traffic.part(partMs), ended])
+      const heard = () => guard.heard().then(() => Promise.all([traffic.quiet(limits.stopMs), ended()]))
+      const over = unhurried ? letGo(serving) : Promise.all([heard(), traffic.part(partMs)])
       await Promise.race([over, pause(unhurried ? limits.retireMs : limits.stopMs), hurry.promise])
     }
     await witness.close()

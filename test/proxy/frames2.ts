@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 
 import type { Test } from 'tap'
 
@@ -60,7 +61,11 @@ export interface Frame {
 
 /** A connection that has said hello and hears frames. */
 export async function wire(t: Test, port: number) {
-  const socket = await secure(t, port, { ALPNProtocols: ['h2'] })
+  return speak(await secure(t, port, { ALPNProtocols: ['h2'] }))
+}
+
+/** Says hello on a connection that has agreed on HTTP/2. */
+export function speak(socket: Socket) {
   const frames: Frame[] = []
   let held = Buffer.alloc(0)
   socket.on('data', (chunk: Buffer) => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import net from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { t } from 'tap'
@@ -85,6 +85,31 @@ t.test('one address has so many connections and no more, and others are let in',
   again.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
   t.match(String((await once(again, 'data'))[0]), /200 OK/)
   again.destroy()
+})
+
+t.test('a client that has one port for two connections has two that wait to be heard', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const { port, parts } = await stage(t, [routeTo(app)])
+  const other = net.createServer(socket => parts.guard.admits(socket)).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const connect = async (to: number, from?: number) => {
+    const socket = net.connect({ port: to, host: '127.0.0.1', localAddress: '127.0.0.1', localPort: from })
+    await once(socket, 'connect')
+    return socket
+  }
+  const silent = await connect((other.address() as AddressInfo).port)
+  const asking = await connect(port, silent.localPort)
+  asking.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
+  t.match(String((await once(asking, 'data'))[0]), /200 OK/)
+  const first = await Promise.race([
+    parts.guard.heard().then(() => 'all have asked'),
+    pause(500).then(() => 'one waits'),
+  ])
+  t.equal(first, 'one waits')
+  silent.destroy()
+  asking.destroy()
+  await parts.guard.heard()
 })
 
 t.test('a connection is closed after so many requests', async t => {

@@ -7,6 +7,7 @@ import { t } from 'tap'
 
 import { askAllTheTime } from '../../scripts/attack.d/replacements.ts'
 import type { Route } from '../../src/types.ts'
+import { flag, get, headers, speak, type } from './frames2.ts'
 import { running } from './running.ts'
 import { ask, backend, dial, freePort, routeTo } from './stage.ts'
 
@@ -84,8 +85,14 @@ t.test('whoever has connected and not asked yet is answered by the worker that e
   const question = 'GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n'
   for (const { socket } of clients) socket.write(question)
   for (const each of clients) t.match(await each.hears(/ok/), /200 OK.*ok/s)
-  const shaken = tls.connect({ socket: secure, rejectUnauthorized: false })
+  const shaken = tls.connect({ socket: secure, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
   await once(shaken, 'secureConnect')
+  // A worker that has nobody else to wait for would have ended by then.
+  await pause(300)
+  const client = speak(shaken.on('error', () => undefined))
+  client.say(headers(1, get, flag.endStream))
+  const heard = await client.hears(({ kind }) => kind === type.data)
+  t.equal(heard === 'closed' ? heard : heard.payload.toString(), 'ok')
   shaken.destroy()
 })
 

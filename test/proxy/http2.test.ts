@@ -525,6 +525,18 @@ t.test(
   },
 )
 
+t.test('a client that was still shaking hands when all were taken leave of is told too', async t => {
+  const app = await backend(t, (_req, res) => res.end('ok'))
+  const { httpsPort, http2 } = await secureStage(t, [routeTo(app)])
+  await http2.end()
+  const client = await wire(t, httpsPort)
+  client.say(headers(1, get, flag.endStream))
+  const heard = await client.hears(({ kind }) => kind === type.data)
+  t.equal(heard === 'closed' ? '' : heard.payload.toString(), 'ok')
+  await client.hears(({ kind, payload }) => kind === type.goaway && payload.readUInt32BE(0) === 1)
+  await Promise.all([client.closed, http2.end(), http2.end()])
+})
+
 t.test('a client that does not answer when it is taken leave of is told all the same', async t => {
   const app = await backend(t, (_req, res) => res.end('ok'))
   const { httpsPort, http2 } = await secureStage(t, [routeTo(app)])
