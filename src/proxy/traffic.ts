@@ -26,6 +26,13 @@ interface Flight {
   at: number
 }
 
+/** What one upstream has in flight. */
+interface Flights {
+  readonly all: Flight[]
+  /** Nobody drains it, or it has been drained: it goes with the last of them. */
+  passing: boolean
+}
+
 /** The last takes its place. */
 function land(flight: Flight, here: Flight[]): void {
   const last = here.pop()!
@@ -48,13 +55,16 @@ export const nameOf = ({ host, port, name }: Upstream & { readonly name?: string
   name ?? `${host}:${port}`
 
 export function openTraffic(): Traffic {
-  /** Lists, not sets: those would be made anew again and again, with so much put in and taken out. An empty one stays until its upstream is drained. */
-  const flights = new Map<string, Flight[]>()
+  /**
+   * Lists, not sets: those would be made anew again and again, with so much put in and taken out. An empty one stays until its upstream is
+   * drained, which folders and the sockets of plugins never are.
+   */
+  const flights = new Map<string, Flights>()
   const watchers = new Set<() => void>()
   let requests = 0
 
   const at = (names: readonly string[]) =>
-    names.flatMap(name => (flights.get(name) ?? []).map(({ exchange }) => exchange))
+    names.flatMap(name => (flights.get(name)?.all ?? []).map(({ exchange }) => exchange))
   const all = () => at([...flights.keys()])
 
   /** Resolves once nothing is left, or when the time is over. */
@@ -78,14 +88,16 @@ export function openTraffic(): Traffic {
       const name = nameOf(upstream)
       let here = flights.get(name)
       if (here === undefined) {
-        here = []
+        here = { all: [], passing: upstream.port === 0 }
         flights.set(name, here)
       }
-      const flight: Flight = { exchange, at: here.length }
-      here.push(flight)
+      const list = here.all
+      const flight: Flight = { exchange, at: list.length }
+      list.push(flight)
       return () => {
         if (flight.at === -1) return
-        land(flight, here)
+        land(flight, list)
+        if (here.passing && list.length === 0) flights.delete(name)
         if (watchers.size > 0) for (const look of watchers) look()
       }
     },
@@ -101,7 +113,11 @@ export function openTraffic(): Traffic {
         drainKinds(['request'], timeoutMs),
         drainKinds(['websocket', 'tunnel'], websocketMs),
       ])
-      for (const name of names) if (flights.get(name)?.length === 0) flights.delete(name)
+      for (const name of names) {
+        const here = flights.get(name)
+        if (here?.all.length === 0) flights.delete(name)
+        else if (here) here.passing = true
+      }
       return counts[0] + counts[1]
     },
     async part(timeoutMs) {
