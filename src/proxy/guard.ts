@@ -108,7 +108,7 @@ function countsOf(flow: Flow): { read: number; written: number } {
 
 /** Below the least rate for the whole of the patience, though the client could have done more. */
 function isSlow(visitor: Visitor, counts: Counts): boolean {
-  const { leastRate, patienceMs } = counts.limits
+  const { leastRate, patienceMs, takeMs } = counts.limits
   const { flow } = visitor
   const { read, written } = countsOf(flow)
   const least = (leastRate * sweepMs) / 1000
@@ -119,5 +119,5 @@ function isSlow(visitor: Visitor, counts: Counts): boolean {
   counts.slowOut = owes && written - counts.written < least ? counts.slowOut + 1 : 0
   counts.read = read
   counts.written = written
-  return Math.max(counts.slowIn, counts.slowOut) * sweepMs >= patienceMs
+  return counts.slowIn * sweepMs >= patienceMs || counts.slowOut * sweepMs >= takeMs
 }

@@ -25,8 +25,10 @@ export interface Limits {
   readonly retireMs: number
   /** Of that for WebSockets; then they are closed. */
   readonly partAfterMs: number
-  /** How long a body or an answer may crawl below `leastRate` while the client could do more. */
+  /** How long a body may crawl below `leastRate` while the client could do more. */
   readonly patienceMs: number
+  /** How long an answer may: the kernel takes it in steps of up to 1.3 MB, so that for a slow client nothing seems to move for a while. */
+  readonly takeMs: number
   /** Bytes per second. */
   readonly leastRate: number
   /** Open at once, per worker. */
@@ -52,6 +54,7 @@ export const usualLimits: Limits = {
   retireMs: 30_000,
   partAfterMs: 5_000,
   patienceMs: 20_000,
+  takeMs: 60_000,
   leastRate: 240,
   connections: 20_000,
   perAddress: 1_000,

@@ -136,7 +136,8 @@ export class Talk implements RequestListener {
   /** The answer is whole. */
   over(visitor: Visitor1) {
     if (visitor !== this.visitor || (this.state !== 'talk' && this.state !== 'join')) return
-    if (visitor.last) return this.part()
+    // Of a body that its client has ended in the middle nothing more comes.
+    if (visitor.last || (this.ended && !this.request.done)) return this.part()
     if (this.request.done) return this.next()
     this.wait(wasteMs)
     this.wire.resume()

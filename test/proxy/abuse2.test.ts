@@ -116,7 +116,7 @@ t.test('an answer that a client takes byte by byte is broken off, however short 
     res.write('x'.repeat(10_000))
     res.end('x'.repeat(10_000))
   })
-  const limits = { patienceMs: 1_000, leastRate: 240 }
+  const limits = { patienceMs: 1_000, takeMs: 1_000, leastRate: 240 }
   const files = { ...routeOf('site', ['site.test'], []), files: t.testdir({ file: 'x'.repeat(20_000) }) }
   const { httpsPort } = await secureStage(t, [{ ...routeTo(app), compress: true }, files], { limits })
   const client = await wire(t, httpsPort)

@@ -293,7 +293,7 @@ t.test('a call may be silent for long: neither the first byte nor a least rate i
         call.end()
       },
     },
-    { answerMs: 300, patienceMs: 1_000 },
+    { answerMs: 300, patienceMs: 1_000, takeMs: 1_000 },
   )
   const chat = client.Chat!()
   chat.write(sends('x'))

@@ -18,7 +18,7 @@ t.test('a body that crawls ends its connection, one that comes steadily is taken
       })
     req.once('end', () => res.end(`${bytes}`))
   })
-  const limits = { patienceMs: 2000, leastRate: 100 }
+  const limits = { patienceMs: 2000, takeMs: 2000, leastRate: 100 }
   const { port, traffic } = await stage(t, [routeTo(app)], limits)
   const crawling = dial(port)
   crawling.socket.write(`${head}Content-Length: 1000\r\n\r\n`)
@@ -42,13 +42,13 @@ t.test('an app that takes a body slowly costs its client nothing', async t => {
     req.pause()
     setTimeout(() => req.resume().once('end', () => res.end('late')), 3500)
   })
-  const { ask } = await stage(t, [routeTo(app)], { patienceMs: 1000, leastRate: 1000 })
+  const { ask } = await stage(t, [routeTo(app)], { patienceMs: 1000, takeMs: 1000, leastRate: 1000 })
   t.match(await ask('/', { method: 'POST', body: Buffer.alloc(20 * 1024 * 1024) }), { body: 'late' })
 })
 
 t.test('a client that takes its answer too slowly is let go', async t => {
   const app = await backend(t, (_req, res) => res.end(Buffer.alloc(50 * 1024 * 1024)))
-  const { port, traffic } = await stage(t, [routeTo(app)], { patienceMs: 1000 })
+  const { port, traffic } = await stage(t, [routeTo(app)], { patienceMs: 1000, takeMs: 1000 })
   const client = dial(port)
   client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n')
   await once(client.socket, 'data')
@@ -60,7 +60,7 @@ t.test('a client that takes its answer too slowly is let go', async t => {
 
 t.test('so is one that leaves small answers lying, each of which came in one piece', async t => {
   const app = await backend(t, (_req, res) => res.end(Buffer.alloc(60_000)))
-  const { port, parts, trips } = await stage(t, [routeTo(app)], { patienceMs: 1000 })
+  const { port, parts, trips } = await stage(t, [routeTo(app)], { patienceMs: 1000, takeMs: 1000 })
   const client = dial(port)
   client.socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n'.repeat(1000))
   await once(client.socket, 'data')

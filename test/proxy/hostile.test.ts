@@ -409,7 +409,7 @@ t.test('a sane request id is kept, any other is replaced, and the client learns 
 
 t.test('a head that never ends, and a body that stops coming, end', async t => {
   const app = await backend(t, (req, res) => req.pipe(res))
-  const { port } = await stage(t, [routeTo(app)], { headMs: 40, patienceMs: 1000 })
+  const { port } = await stage(t, [routeTo(app)], { headMs: 40, patienceMs: 1000, takeMs: 1000 })
   const slow = dial(port)
   slow.socket.write('GET / HTTP/1.1\r\nHost: sh')
   const stuck = dial(port)

@@ -452,7 +452,7 @@ t.test('more streams at once than allowed are refused, and the others answered',
 t.test('a body that pauses too long, and a connection that nobody uses, are ended', async t => {
   const app = await backend(t, req => void req.resume())
   const { httpsPort } = await secureStage(t, [routeTo(app)], {
-    limits: { patienceMs: 1000, keepAliveMs: 100 },
+    limits: { patienceMs: 1000, takeMs: 1000, keepAliveMs: 100 },
   })
   const client = await session(t, httpsPort)
   const stream = open(client, '/', { method: 'POST' })

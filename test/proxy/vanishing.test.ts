@@ -64,7 +64,7 @@ t.test('clients that leave in whatever state leave nothing behind', async t => {
   })
   const limits = {
     ...{ headMs: 600, keepAliveMs: 600, streamIdleMs: 1500, answerMs: 1500, handshakeMs: 1000 },
-    ...{ socketIdleMs: 1000, patienceMs: 60_000 },
+    ...{ socketIdleMs: 1000, patienceMs: 60_000, takeMs: 60_000 },
   }
   const { port, httpsPort, traffic, trips, parts } = await secureStage(t, [routeTo(app)], { limits })
   let entered = 0
