@@ -36,9 +36,9 @@ export interface JournalOptions {
 }
 
 const everyMs = 200
-/** The disk rests so many times as long as it took, but not for ever: lines of many files gather meanwhile, and cost less each. */
-const restTimes = 4
-const longestRestMs = 5_000
+/** Lines of more files than so many gather for longer: for each file it is the opening that costs, not the line. */
+const manyFiles = 256
+const gatherMs = 5_000
 const pageBytes = 64 * 1024
 const usualPages = 128
 /** For each file that waits for the disk. */
@@ -77,7 +77,6 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
   let writing: Promise<void> | undefined
   /** Files that are being written. */
   let underway = 0
-  let restMs = everyMs
   let failing = false
 
   const drop = (book: OpenBook, lines: number) => {
@@ -99,17 +98,19 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
   }
 
   const arm = () => {
-    if (writing === undefined) timer ??= setTimeout(write, restMs)
+    if (writing === undefined) timer ??= setTimeout(elapse, everyMs)
+  }
+
+  function elapse() {
+    if (due.length > manyFiles) timer = setTimeout(write, gatherMs - everyMs)
+    else write()
   }
 
   function write() {
     clearTimeout(timer)
     timer = undefined
-    const began = performance.now()
     writing = writeAll().then(() => {
       writing = undefined
-      const tookMs = performance.now() - began
-      restMs = Math.max(everyMs, Math.min(longestRestMs, tookMs * restTimes))
       if (due.length > 0) arm()
     })
   }
@@ -177,7 +178,7 @@ export function openJournal({ folder, log, wrote, pages = usualPages }: JournalO
       const last = book.slices.at(-1)
       if (last !== undefined && last.page === page && last.to === from) last.to = page.used
       else book.slices.push({ page, from, to: page.used })
-      // The disk rests no longer when half of the room is used.
+      // With half of the room used, nothing gathers for longer.
       if (turned && writing === undefined && full.length > room() / 2) write()
     },
     dropped: () => dropped,

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 import pino from 'pino'
@@ -111,6 +112,23 @@ t.test('lines of very many files have room, whatever one file may have of it', a
   }
   for (let at = 0; at < 1_000; at++) journal.put(books[0]!, line)
   t.equal(journal.dropped(), 1_000 - 2 * Math.floor(65_536 / 300), 'one file alone has the usual room')
+})
+
+t.test('lines of very many files gather for longer, unless they take half of the room', async t => {
+  const folder = await dataFolder(t)
+  const { journal, wrote, written } = journalIn(t, folder, 2)
+  const books = Array.from({ length: 300 }, (_, at) => journal.open(`app-${at}/access.log`))
+  const line = `${'x'.repeat(299)}\n`
+  for (const book of books) journal.put(book, line)
+  await pause(600)
+  t.same(wrote, [])
+  // More than 9 of 18 pages.
+  for (let round = 0; round < 8; round++) for (const book of books) journal.put(book, line)
+  await pause(600)
+  t.ok(wrote.length > 0, `${wrote.length} files`)
+  await written()
+  t.equal(await readFile(join(folder, 'app-299/access.log'), 'utf8'), line.repeat(9))
+  t.equal(journal.dropped(), 0)
 })
 
 const skip = process.getuid!() !== 0 && 'only root can make a small disk'
