@@ -16,12 +16,14 @@ export async function openInspector(pid: number): Promise<Inspector> {
   process.kill(pid, 'SIGUSR1')
   const socket = new WebSocket(await address())
   await once(socket, 'open')
+  const gone = new AbortController()
+  socket.addEventListener('close', () => gone.abort(new Error(`Process ${pid} has ended.`)))
   let last = 0
   const call = async (method: string, params: object = {}): Promise<Record<string, unknown>> => {
     const id = ++last
     socket.send(JSON.stringify({ id, method, params }))
     for (;;) {
-      const [{ data }] = (await once(socket, 'message')) as [MessageEvent]
+      const [{ data }] = (await once(socket, 'message', gone)) as [MessageEvent]
       const words = JSON.parse(data)
       if (words.id === id) return words.result
     }
