@@ -92,6 +92,7 @@ function ask(port: number, agent: http.Agent | undefined, seen: WeakSet<Socket>)
       resolve({ reused, tardy, ...(why === undefined ? {} : { why }) })
     req.on('socket', socket => {
       reused = seen.has(socket)
+      if (reused) return
       seen.add(socket)
       const since = performance.now()
       socket.once('connect', () => {
