@@ -8,8 +8,7 @@ const restful = 0.02
 
 /**
  * Gives memory back to the system when this process has come to rest. V8 collects when something new needs room, and nothing new comes:
- * a process would keep for days what its busiest minute took. Costs some 50 ms each time, twice that with ten thousand routes, and nothing
- * while there is nothing to give back.
+ * a process would keep for days what its busiest minute took. Costs some 50 ms each time, and nothing while there is nothing to give back.
  */
 export function giveBackAtRest({ everyMs, worthBytes, share } = usual): { stop(): void } {
   let last = performance.eventLoopUtilization()

@@ -21,25 +21,17 @@ export interface Appended {
  */
 export async function append(place: () => string | undefined, parts: readonly Buffer[]): Promise<Appended> {
   const all = parts.length > mostSlices ? [Buffer.concat(parts)] : parts
-  try {
+  for (let first = true; ; first = false) {
+    // Asked again after the folder was missing: its app may have gone, or have got another name.
     const path = place()
     if (path === undefined) return { written: sizeOf(parts) }
-    return await appendTo(path, all)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return { written: 0, failure: messageOf(error) }
-  }
-  return appendBelow(place, all)
-}
-
-/** Where the folder was missing. Asked again for the place: its app may have gone, or have got another name. */
-async function appendBelow(place: () => string | undefined, parts: readonly Buffer[]): Promise<Appended> {
-  const path = place()
-  if (path === undefined) return { written: sizeOf(parts) }
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o750 })
-    return await appendTo(path, parts)
-  } catch (error) {
-    return { written: 0, failure: messageOf(error) }
+    try {
+      if (!first) await mkdir(dirname(path), { recursive: true, mode: 0o750 })
+      return await appendTo(path, all)
+    } catch (error) {
+      if (first && (error as NodeJS.ErrnoException).code === 'ENOENT') continue
+      return { written: 0, failure: messageOf(error) }
+    }
   }
 }
 
@@ -49,15 +41,14 @@ function appendTo(path: string, parts: readonly Buffer[]): Promise<Appended> {
   return new Promise((resolve, reject) => {
     open(path, flags, 0o640, (failure, file) => {
       if (failure) return reject(failure)
-      const end = (error: Error | null, written: number) =>
+      const end = (error: Error | null, written = 0) =>
         close(file, late => {
           const wrong = error ?? late
           if (wrong) resolve({ written, failure: messageOf(wrong) })
           else resolve(written === size ? { written } : { written, failure: 'the disk is full' })
         })
-      const taken = (error: Error | null, written = 0) => end(error, written)
-      if (parts.length === 1) writeWhole(file, parts[0]!, taken)
-      else writev(file, parts, taken)
+      if (parts.length === 1) writeWhole(file, parts[0]!, end)
+      else writev(file, parts, end)
     })
   })
 }

@@ -48,7 +48,7 @@ export interface Carry {
  */
 const keptMs = 1_500
 
-export function openCarry(upstream: Upstream, sweeper: Sweeper): Carry {
+export function openCarry(upstream: Upstream, sweeper: Sweeper<Connection>): Carry {
   /** Used last, asked first: what is too much goes unused and is closed. */
   const idle: Connection[] = []
   let closed = false

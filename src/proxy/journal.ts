@@ -46,6 +46,7 @@ const fileBytes = 4 * 1024
 const mostPages = 512
 /** Kept for the next lines. */
 const sparePages = 8
+
 interface Page {
   readonly bytes: Buffer
   used: number

@@ -4,6 +4,7 @@ import { join } from './joining.ts'
 import { isWebSocket, type RequestHead } from './request.ts'
 import { type Parts, serve } from './serve.ts'
 import type { Server2 } from './server2.ts'
+import { openSweeper } from './sweeper.ts'
 import { Talk } from './talk.ts'
 import type { Visitor1 } from './visitor1.ts'
 
@@ -37,18 +38,9 @@ export function makeServer(
 ): Server1 {
   const { limits, guard, report } = parts
   const { keepAliveMs, requestsPerConnection } = limits
-  const talks = new Set<Talk>()
   const sweepMs = Math.min(mostMs, Math.min(limits.headMs, keepAliveMs, limits.streamIdleMs) / 5)
-  let now = performance.now()
-  let timer: NodeJS.Timeout | undefined
+  const sweeper = openSweeper<Talk>(sweepMs)
 
-  const sweep = () => {
-    now = performance.now()
-    for (const talk of talks) talk.sweep(now)
-    if (talks.size > 0) return
-    clearInterval(timer)
-    timer = undefined
-  }
   function lead(visitor: Visitor1, talk: Talk, head: RequestHead) {
     const fail = (error: unknown) => {
       report(error)
@@ -69,7 +61,7 @@ export function makeServer(
   }
 
   const house: House = {
-    ...{ parts, scheme, now: () => now, gone: talk => talks.delete(talk) },
+    ...{ parts, scheme, now: sweeper.now, gone: sweeper.drop },
     http2: http2 && (socket => http2.take(socket)),
     lead,
     keepAlive: `timeout=${Math.floor(keepAliveMs / 1000)}, max=${requestsPerConnection}`,
@@ -78,16 +70,12 @@ export function makeServer(
     take(socket) {
       // Whoever terminates TLS has let the connection in already.
       if (scheme === 'http' && !guard.admits(socket)) return void socket.destroy()
-      if (timer === undefined) {
-        now = performance.now()
-        timer = setInterval(sweep, sweepMs).unref()
-      }
       const talk = new Talk(socket, house)
-      talks.add(talk)
+      sweeper.watch(talk)
       talk.wire.begin()
     },
     cut() {
-      for (const { socket } of talks) socket.destroy()
+      for (const { socket } of sweeper.all) socket.destroy()
     },
   }
 }

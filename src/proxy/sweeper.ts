@@ -3,18 +3,17 @@ export interface Waiting {
   late(now: number): void
 }
 
-/** Looks at deadlines again and again, of all connections to upstreams in one go: a timer for each would cost more than the connections. */
-export interface Sweeper {
-  watch(waiting: Waiting): void
-  drop(waiting: Waiting): void
-  /** When it looked last (`performance.now`), or began to: nobody has to know the time more exactly. */
-  readonly now: () => number
+/** Looks at deadlines again and again, of all connections in one go: a timer for each would cost more than the connections. */
+export interface Sweeper<T extends Waiting> {
+  readonly all: ReadonlySet<T>
+  watch(waiting: T): void
+  drop(waiting: T): void
+  /** When it looked last (`performance.now`); while it has nothing to look at, now. Nobody has to know the time more exactly. */
+  now(): number
 }
 
-const sweepMs = 250
-
-export function openSweeper(): Sweeper {
-  const all = new Set<Waiting>()
+export function openSweeper<T extends Waiting>(everyMs: number): Sweeper<T> {
+  const all = new Set<T>()
   let timer: NodeJS.Timeout | undefined
   let now = 0
 
@@ -27,13 +26,17 @@ export function openSweeper(): Sweeper {
   }
 
   return {
+    all,
     watch(waiting) {
       all.add(waiting)
       if (timer !== undefined) return
       now = performance.now()
-      timer = setInterval(sweep, sweepMs).unref()
+      timer = setInterval(sweep, everyMs).unref()
     },
     drop: waiting => void all.delete(waiting),
-    now: () => now,
+    now() {
+      if (timer === undefined) now = performance.now()
+      return now
+    },
   }
 }

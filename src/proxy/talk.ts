@@ -193,7 +193,7 @@ export class Talk implements RequestListener {
   }
 
   /** Ends what has gone on for too long. */
-  sweep(now: number) {
+  late(now: number) {
     const { visitor, socket } = this
     if (this.state === 'pass' || this.state === 'gone' || (this.state === 'join' && !visitor?.begun)) return
     if (this.state !== 'linger' && visitor !== undefined && !visitor.closed) {

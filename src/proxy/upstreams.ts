@@ -1,6 +1,7 @@
 import type { Route, Upstream } from '../types.ts'
 import { type Carry, openCarry } from './carry.ts'
 import { openCarry2 } from './carry2.ts'
+import type { Connection } from './connection.ts'
 import { openSweeper } from './sweeper.ts'
 import { nameOf } from './traffic.ts'
 
@@ -13,10 +14,13 @@ export interface Upstreams {
   close(): void
 }
 
+/** How often deadlines are looked at. */
+const sweepMs = 250
+
 export function openUpstreams(): Upstreams {
   const open = { http: new Map<string, Carry>(), grpc: new Map<string, Carry>() }
   const all = [open.http, open.grpc]
-  const sweeper = openSweeper()
+  const sweeper = openSweeper<Connection>(sweepMs)
   return {
     to(upstream, protocol = 'http') {
       const name = nameOf(upstream)

@@ -230,7 +230,9 @@ export class Visitor1 implements Visitor {
 
   /** Its body is none: the client is answered past this. */
   spoil(fault: string) {
-    Object.assign(this, { status: 400, fault }).leave()
+    this.status = 400
+    this.fault = fault
+    this.leave()
   }
 
   /** The client has its answer. */

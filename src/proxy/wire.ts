@@ -3,8 +3,7 @@ import type { Socket } from 'node:net'
 import { type Lent, listen } from './listen.ts'
 import { notQuick, openQuick, type Quick } from './quick.ts'
 import { openReader, type Reader } from './reader.ts'
-import type { Flow } from './visitor.ts'
-import { type Peer, peerOf } from './visitor.ts'
+import { type Flow, type Peer, peerOf } from './visitor.ts'
 
 /** Bytes that are held before their turn; with more, no more is read. */
 const heldMost = 64 * 1024

@@ -64,7 +64,7 @@ async function restart({ box }: World): Promise<void> {
 async function killedAt({ point, change }: Walk, t: Test, world: World): Promise<void> {
   const { box } = world
   await change.before?.(world)
-  t.same(await settled(box, { withinMs: 20_000 }), [], 'nothing is under way')
+  t.same(await settled(box, { withinMs: 10_000 }), [], 'nothing is under way')
   rmSync(crashedAt(point, box.data))
   const before = world.version()
   const visitors = openVisitors({ port: box.httpPort, host: 'shop.localhost' }, ['kept', 'new', 'slow'])
@@ -75,7 +75,7 @@ async function killedAt({ point, change }: Walk, t: Test, world: World): Promise
   const ready = killed.then(() => box.logged(/"msg":"ready: /))
   await Promise.all([change.make(world), killed])
   await ready
-  t.same(await settled(box, { withinMs: 20_000 }), [], 'nothing is left over')
+  t.same(await settled(box, { withinMs: 10_000 }), [], 'nothing is left over')
   const store = storeOf(box)
   const [newest] = store.audit.list({ limit: 1 })
   t.ok(newest?.endedAt && newest.line.includes('shop'), 'the audit knows of it, and that it is over')

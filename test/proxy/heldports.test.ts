@@ -36,7 +36,7 @@ async function opened(t: Parameters<typeof running>[0] & Parameters<typeof backe
 t.test('workers are replaced and the proxy too: no port refuses or resets a connection', async t => {
   const { app, ports, proxy, control } = await opened(t, 2)
   const all = [...Object.values(ports), proxy.port]
-  const clients = all.map(port => askAllTheTime(port, { perSecond: 30, fresh: true }))
+  const clients = all.map(port => askAllTheTime(port, { perSecond: 50, fresh: true }))
   const answered = async (more: number) => {
     const until = clients.map(each => each.answered() + more)
     while (clients.some((each, at) => each.answered() < until[at]!)) await pause(10)

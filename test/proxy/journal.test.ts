@@ -102,12 +102,12 @@ t.test(
 t.test('lines of very many files have room, whatever one file may have of it', async t => {
   const folder = await dataFolder(t)
   const { journal, written } = journalIn(t, folder, 2)
-  const books = Array.from({ length: 1_000 }, (_, at) => journal.open(`app-${at}/access.log`))
+  const books = Array.from({ length: 300 }, (_, at) => journal.open(`app-${at}/access.log`))
   const line = `${'x'.repeat(299)}\n`
   for (let round = 0; round < 3; round++) for (const book of books) journal.put(book, line)
   t.equal(journal.dropped(), 0)
   await written()
-  for (const at of [0, 1, 500, 999]) {
+  for (const at of [0, 1, 150, 299]) {
     t.equal(await readFile(join(folder, `app-${at}/access.log`), 'utf8'), line.repeat(3))
   }
   for (let at = 0; at < 1_000; at++) journal.put(books[0]!, line)
